@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The tmem engine: a store of pages that are only ever copied in and out.
+ *
+ * An engine holds the memory of one host and lends it to clients, each with
+ * up to TMEM_POOLS_PER_CLIENT pools. Pages of ephemeral pools may vanish at
+ * any moment; pages of persistent pools stay until they are flushed, and are
+ * billed to their client's allocation. The rules are the contract's; what is
+ * said here is shape, unit, error, ownership and locking.
+ *
+ * Threads: any number of threads may be in calls at once, each with a worker
+ * of its own. No call blocks for longer than a short spin, and none takes
+ * time in proportion to what is stored, except those that say so.
+ */
+#ifndef TMEM_ENGINE_H
+#define TMEM_ENGINE_H
+
+#include <tmem/host.h>
+#include <tmem/stats.h>
+#include <tmem/types.h>
+
+TMEM_BEGIN_C
+
+struct tmem_engine;
+struct tmem_client;
+struct tmem_worker;
+
+/* Set size to sizeof(struct tmem_config) and the rest to zero; zero is the default. */
+struct tmem_config {
+	uint32_t size;
+	uint32_t workers;      /* most workers at a time, 1 to 64; 0: 1 */
+	uint64_t capacity;     /* bytes of extents of all kinds, at most; 0: what the host gives */
+	uint64_t persistent;   /* bytes that allocations may sum up to; 0: half of the capacity */
+	uint64_t hash_seed[2]; /* random, so that no client can aim for one bucket */
+	uint32_t
+		extent_size; /* largest extent asked for: 4096 to 2 MiB, a power of two; 0: 2 MiB */
+	uint32_t codec_count;
+	const struct tmem_codec *const *codecs; /* kept by the caller as long as the engine lives */
+	const struct tmem_host_ops *host_ops;	/* likewise; required */
+	void *host;
+};
+
+/* 0, -TMEM_EINVAL or -TMEM_ENOMEM; *@engine is set only on success. */
+TMEM_MUST_CHECK int tmem_engine_create(const struct tmem_config *config,
+				       struct tmem_engine **engine);
+
+/* Gives every extent back. No other call may be in progress or follow. */
+void tmem_engine_destroy(struct tmem_engine *engine);
+
+/* Another capacity in bytes; ephemeral pages are dropped until it holds. Time in proportion to the extents given back. */
+void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *worker,
+			      uint64_t capacity);
+
+/*
+ * Background work: sweeping what was flushed or dropped, compacting put
+ * order, having extents ready ahead of use. At most @budget steps, each of
+ * which looks at no more than 64 pages. The number done; 0: nothing to do.
+ */
+uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget);
+
+/*
+ * Drops whole ephemeral extents, the least valuable first, until @bytes are
+ * back with the host. The bytes given back; time in proportion to them.
+ */
+uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *worker,
+			     uint64_t bytes);
+
+/*
+ * Walks everything and compares every count with what it counts. 0, or
+ * -TMEM_EIO with *@what naming the first difference. No other call may be in
+ * progress. Time in proportion to all that is stored. @what may be NULL.
+ */
+TMEM_MUST_CHECK int tmem_engine_check(struct tmem_engine *engine, const char **what);
+
+void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats);
+
+/* One per thread. 0, -TMEM_EOVERFLOW (too many) or -TMEM_ENOMEM. */
+TMEM_MUST_CHECK int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **worker);
+void tmem_worker_destroy(struct tmem_worker *worker);
+
+/* Nodes (buckets, objects, leaves, blocks) that this worker's last operation touched. */
+uint32_t tmem_worker_touched(const struct tmem_worker *worker);
+
+/* Set size to sizeof(struct tmem_client_config) and the rest to zero. */
+struct tmem_client_config {
+	uint32_t size;
+	uint8_t codec; /* for new puts: TMEM_CODEC_RAW or the id of a codec of the engine */
+	uint8_t reserved[3];
+	uint64_t allocation; /* bytes that persistent pools may hold, metadata included */
+	uint64_t cap;	     /* bytes that ephemeral pages may take; 0: no cap */
+	uint32_t weight;     /* of the ephemeral bytes when all want more, 1 to 10000; 0: 100 */
+	uint32_t reserved2;
+};
+
+/*
+ * A new client. Its allocation is reserved and populated before the call
+ * returns: time in proportion to it. 0, -TMEM_EINVAL, -TMEM_ENOSPC (the sum
+ * of allocations would exceed the engine's), -TMEM_ENOMEM.
+ */
+TMEM_MUST_CHECK int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
+				       const struct tmem_client_config *config,
+				       struct tmem_client **client);
+
+/*
+ * Destroys a client and all its pools; returns at once, its memory comes back
+ * in steps. No other call may use @client while or after this runs.
+ */
+void tmem_client_destroy(struct tmem_client *client, struct tmem_worker *worker);
+
+/*
+ * A life of the client's system begins: a nonce other than the last destroys
+ * every pool, the same one changes nothing. 1: a new session; 0: the same.
+ */
+int tmem_client_session(struct tmem_client *client, struct tmem_worker *worker, uint64_t nonce);
+
+/* Puts of a frozen client fail with -TMEM_EAGAIN; a duplicate put also flushes the old page. */
+void tmem_client_freeze(struct tmem_client *client, int frozen);
+
+/* How new puts are stored. 0 or -TMEM_EINVAL. */
+TMEM_MUST_CHECK int tmem_client_set_codec(struct tmem_client *client, uint8_t codec);
+
+/* Another cap in bytes; 0: none. What is above it goes with the next puts and steps. */
+void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);
+
+void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats);
+
+/* Incompressible pages that @allocation bytes hold for a client that files @pages_per_object. */
+uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object);
+/* The smallest allocation for which that is at least @pages. */
+uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object);
+
+/* Set size to sizeof(struct tmem_pool_config) and the rest to zero. */
+struct tmem_pool_config {
+	uint32_t size;
+	uint32_t flags;	  /* TMEM_POOL_* */
+	uint64_t uuid[2]; /* of a shared pool; zero for a private one */
+	uint64_t cookie;  /* not 0: the same cookie in one session gives the same pool */
+};
+
+/* The new pool's number, 0 to 15; or -TMEM_EOPNOTSUPP, -TMEM_EINVAL, -TMEM_EOVERFLOW, -TMEM_ENOMEM. */
+TMEM_MUST_CHECK int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
+				     const struct tmem_pool_config *config);
+
+/* 0 or -TMEM_ENODEV. Its pages are gone at once, their memory comes back in steps. */
+int tmem_pool_destroy(struct tmem_client *client, struct tmem_worker *worker, uint32_t pool);
+
+/* 0 or -TMEM_ENODEV. */
+int tmem_pool_stats(struct tmem_client *client, uint32_t pool, struct tmem_stats *stats);
+
+enum tmem_op_code {
+	TMEM_OP_PUT = 4,
+	TMEM_OP_GET = 5,
+	TMEM_OP_FLUSH = 6,
+	TMEM_OP_FLUSH_RANGE = 7,
+	TMEM_OP_FLUSH_OBJECT = 8
+};
+
+/*
+ * One operation of a batch. The page is TMEM_PAGE_SIZE bytes that the caller
+ * has judged: readable for a put, writable for a get, any alignment, never
+ * inside the store. It is touched during the call only.
+ */
+struct tmem_op {
+	uint32_t code; /* enum tmem_op_code */
+	int32_t result;
+	struct tmem_handle handle;
+	uint64_t count; /* FLUSH_RANGE: indexes from handle.index on; cut off at 2^32 */
+	void *page;	/* PUT: read only; GET: written on a hit */
+};
+
+/* The primary form: operations take effect in array order, each on its own. */
+void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
+		uint32_t count);
+
+/* 0; -TMEM_ENODEV, -TMEM_ENOMEM, -TMEM_ENOSPC, -TMEM_EAGAIN: the handle is empty then. */
+TMEM_MUST_CHECK int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
+			     const struct tmem_handle *handle, const void *page);
+
+/* 0; -TMEM_ENOENT (page untouched), -TMEM_EIO (lost; page undefined), -TMEM_ENODEV. */
+TMEM_MUST_CHECK int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
+			     const struct tmem_handle *handle, void *page);
+
+/* 1: gone now; 0: was not there; -TMEM_ENODEV. */
+int tmem_flush(struct tmem_client *client, struct tmem_worker *worker,
+	       const struct tmem_handle *handle);
+
+/* 0; -TMEM_ENODEV. From handle->index on, @count indexes. */
+int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
+		     const struct tmem_handle *handle, uint64_t count);
+
+/* 1: gone now; 0: was not there; -TMEM_ENODEV. The handle's index is not looked at. */
+int tmem_flush_object(struct tmem_client *client, struct tmem_worker *worker,
+		      const struct tmem_handle *handle);
+
+TMEM_END_C
+
+#endif

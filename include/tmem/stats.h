@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Statistics as one list: name, unit, one sentence. The engine fills them,
+ * every printer walks the list. Counters are exact when nobody is in a call
+ * and at most one operation per worker behind otherwise.
+ */
+#ifndef TMEM_STATS_H
+#define TMEM_STATS_H
+
+#include <tmem/base.h>
+
+/* What happened: counted per pool and worker, summed for client and host. */
+#define TMEM_COUNTERS(X)                                                                         \
+	X(puts, "operations", "puts tried")                                                      \
+	X(puts_stored, "operations", "puts that stored their page")                              \
+	X(puts_replaced, "operations", "duplicate puts whose new page took the old one's place") \
+	X(puts_flushed, "operations", "duplicate puts that failed and flushed the old page")     \
+	X(puts_no_room, "operations", "puts refused because the host has no room")               \
+	X(puts_over_limit, "operations", "puts refused over the client's allocation or cap")     \
+	X(puts_frozen, "operations", "puts refused because the client is frozen")                \
+	X(gets, "operations", "gets tried")                                                      \
+	X(gets_hit, "operations", "gets that returned their page")                               \
+	X(gets_lost, "operations", "gets whose page was lost or failed its check")               \
+	X(flushes, "operations", "page flushes tried")                                           \
+	X(flushes_found, "operations", "page flushes that found their page")                     \
+	X(range_flushes, "operations", "range flushes tried")                                    \
+	X(object_flushes, "operations", "object flushes tried")                                  \
+	X(object_flushes_found, "operations", "object flushes that found their object")          \
+	X(pages_same, "operations", "puts stored as a same-filled page, without data")           \
+	X(pages_raw, "operations", "puts stored as they are")                                    \
+	X(pages_coded, "operations", "puts stored compressed")                                   \
+	X(pages_poor, "operations", "puts that a codec was tried on and that did not pay")       \
+	X(bytes_coded_in, "bytes", "bytes of the pages that were stored compressed")             \
+	X(bytes_coded_out, "bytes", "bytes that these took after compression")                   \
+	X(evicted, "operations", "pages dropped to make room")                                   \
+	X(swept, "operations", "pages of flushed objects and destroyed pools freed in steps")
+
+/* What is: per pool, client and host. */
+#define TMEM_GAUGES(X)                                                                   \
+	X(ephemeral_pages, "pages", "ephemeral pages stored now")                        \
+	X(ephemeral_bytes, "bytes", "bytes of their blocks, headers included")           \
+	X(ephemeral_payload, "bytes", "bytes of their payload alone")                    \
+	X(persistent_pages, "pages", "persistent pages stored now, dying ones included") \
+	X(persistent_bytes, "bytes", "bytes of their blocks, headers included")          \
+	X(persistent_payload, "bytes", "bytes of their payload alone")                   \
+	X(objects, "objects", "objects that pages are filed under")                      \
+	X(index_bytes, "bytes", "bytes of objects, slots and buckets that find the pages")
+
+/* What is, for a client and for the host only. */
+#define TMEM_HOST_GAUGES(X)                                                                 \
+	X(extent_bytes, "bytes", "bytes of the extents that hold pages")                    \
+	X(meta_bytes, "bytes", "bytes of the extents that hold records")                    \
+	X(order_bytes, "bytes", "bytes that remember the order of puts")                    \
+	X(allocation, "bytes", "bytes promised to persistent pools")                        \
+	X(billed, "bytes", "bytes that persistent pools are billed for, metadata included") \
+	X(capacity, "bytes", "bytes of extents that the engine may have")                   \
+	X(freeable, "bytes", "bytes that dropping every ephemeral page would free")         \
+	X(dying_objects, "objects", "flushed objects whose memory is not back yet")         \
+	X(extents_dropped, "extents", "ephemeral extents dropped whole")                    \
+	X(extents_compacted, "extents", "persistent extents whose pages were moved together")
+
+#define TMEM_STAT_FIELD_(name, unit, sentence) uint64_t name;
+
+struct tmem_stats {
+	TMEM_COUNTERS(TMEM_STAT_FIELD_)
+	TMEM_GAUGES(TMEM_STAT_FIELD_)
+	TMEM_HOST_GAUGES(TMEM_STAT_FIELD_)
+};
+
+#endif
