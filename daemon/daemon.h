@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon as one value: what every part of it hangs from. It lives in
+ * main's frame; there are no globals. The guests are those that the
+ * administrator added, connected or not.
+ */
+#ifndef TMEMD_DAEMON_H
+#define TMEMD_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tmem/engine.h>
+
+struct control;
+struct guest;
+struct loop;
+struct options;
+struct run_dir;
+
+#define DAEMON_NAME_MAX	  64  /* [a-z0-9_.-]{1,64} */
+#define DAEMON_SOCKET_MAX 108 /* sun_path, its closing zero included */
+#define DAEMON_GUESTS_MAX 256
+
+/* One guest as it was asked for; the entry owns the guest. */
+struct entry {
+	struct entry *next; /* in order of names */
+	struct daemon *daemon;
+	struct guest *guest;
+	char name[DAEMON_NAME_MAX + 1];
+	char socket_path[DAEMON_SOCKET_MAX];
+	uint64_t disk_bytes;
+	uint64_t allocation; /* bytes */
+	uint16_t queues;
+	uint8_t codec; /* enum tmem_codec_id, for new puts */
+	bool frozen;
+	bool in_use; /* as the guest's hook last said */
+};
+
+struct daemon {
+	/* Set before the loop runs, then constant. */
+	struct loop *loop;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker; /* of the loop's thread */
+	const struct options *options;
+	struct run_dir *run_dir;
+	struct control *control;
+	uint64_t memory;     /* bytes: the engine's capacity */
+	uint64_t persistent; /* bytes that allocations may sum up to */
+	bool memory_locked;
+	bool oom_lowered;
+
+	/* Changed by control operations. */
+	struct entry *guests;
+	uint32_t guest_count;
+	struct entry *turn; /* whose turn is next; NULL: the first */
+};
+
+#endif
