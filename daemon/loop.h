@@ -39,7 +39,7 @@ void loop_remove(struct loop *loop, struct watch *watch);
  */
 struct loop_work {
 	bool (*turn)(void *arg); /* guests; after every round of events */
-	bool (*idle)(void *arg); /* background; only when nothing else was ready */
+	bool (*idle)(void *arg); /* background; when nothing else was ready, or too long ago */
 	void *arg;
 };
 
@@ -53,13 +53,11 @@ int loop_run(struct loop *loop);
 /* loop_run returns after the callback that calls this. */
 void loop_stop(struct loop *loop);
 
-/*
- * Rounds are not slept through until the next one has run: for work that
- * became waiting outside loop_work, such as what a flush left to sweep.
- */
-void loop_kick(struct loop *loop);
-
-/* Rounds so far, and those that did not sleep: a test of idleness reads them. */
-uint64_t loop_rounds(const struct loop *loop);
+/* What the loop did: a daemon with nothing to do adds to neither. */
+struct loop_figures {
+	uint64_t rounds; /* calls of epoll_wait that returned */
+	uint64_t idle;	 /* calls of loop_work.idle */
+};
+void loop_figures(const struct loop *loop, struct loop_figures *figures);
 
 #endif
