@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+# The front door: a name for each thing that one does here. What they do is
+# in scripts/ and in Meson; `make` alone says which there are.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BENCH ?= full
+STAGES ?=
+SECONDS_EACH ?= 600
+BUILD ?= build-release
+
+# These are entered one by one; each of them uses the machine's processors itself.
+.NOTPARALLEL:
+.PHONY: help setup demo check bench corpus build install fuzz clean
+
+help:
+	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
+	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
+	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
+	@echo 'make corpus    the pages that the benchmark compresses, made once'
+	@echo 'make build     optimised build in $(BUILD)'
+	@echo 'make install   build and install (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
+	@echo 'make fuzz      every fuzzer, $(SECONDS_EACH) s each (SECONDS_EACH=N)'
+	@echo 'make setup     the Debian packages needed; the others do this first'
+	@echo 'make clean     remove what was built'
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@scripts/demo
+
+check: setup
+	@scripts/check $(STAGES)
+
+bench: setup
+	@BENCH=$(BENCH) scripts/bench
+
+corpus: setup
+	@scripts/corpus
+
+build: setup
+	@test -e $(BUILD)/build.ninja || meson setup --buildtype=release --prefix='$(PREFIX)' $(BUILD)
+	@meson configure --prefix='$(PREFIX)' $(BUILD)
+	@meson compile -C $(BUILD)
+
+install: build
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+
+fuzz: setup
+	@scripts/fuzz --seconds $(SECONDS_EACH)
+
+clean:
+	rm -rf build/ build-*/ results.json
