@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/* Sizes, numbers and names as people write them. */
+#include "units.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char suffixes[] = "KMGTP";
+
+/* Digits at *@text, which moves past them. */
+static bool digits(const char **text, uint64_t *value)
+{
+	const char *at = *text;
+	uint64_t sum = 0;
+
+	if (*at < '0' || *at > '9')
+		return false;
+	for (; *at >= '0' && *at <= '9'; at++) {
+		uint64_t digit = (uint64_t)(*at - '0');
+
+		if (sum > ((uint64_t)INT64_MAX - digit) / 10)
+			return false;
+		sum = sum * 10 + digit;
+	}
+	*text = at;
+	*value = sum;
+	return true;
+}
+
+bool units_parse_number(const char *text, uint64_t *number)
+{
+	uint64_t value;
+
+	if (!digits(&text, &value) || *text)
+		return false;
+	*number = value;
+	return true;
+}
+
+bool units_parse_size(const char *text, uint64_t *bytes)
+{
+	const char *suffix;
+	unsigned int shift = 0;
+	uint64_t value;
+
+	if (!digits(&text, &value))
+		return false;
+	if (*text) {
+		suffix = strchr(suffixes, *text);
+		if (!suffix || text[1])
+			return false;
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	}
+	if (value > (uint64_t)INT64_MAX >> shift)
+		return false;
+	*bytes = value << shift;
+	return true;
+}
+
+const char *units_format_size(uint64_t bytes, char text[UNITS_SIZE_TEXT])
+{
+	char suffix[2] = "";
+	size_t i;
+
+	for (i = 0; suffixes[i] && bytes && !(bytes & 1023); i++) {
+		bytes >>= 10;
+		suffix[0] = suffixes[i];
+	}
+	snprintf(text, UNITS_SIZE_TEXT, "%llu%s", (unsigned long long)bytes, suffix);
+	return text;
+}
+
+const char *units_format_rough(uint64_t bytes, char text[UNITS_SIZE_TEXT])
+{
+	double value = (double)bytes;
+	size_t i = 0;
+
+	if (bytes < 1024) {
+		snprintf(text, UNITS_SIZE_TEXT, "%u B", (unsigned int)bytes);
+		return text;
+	}
+	for (value /= 1024; value >= 1024 && suffixes[i + 1]; i++)
+		value /= 1024;
+	snprintf(text, UNITS_SIZE_TEXT, "%.*f %ciB",
+		 value < 10    ? 2
+		 : value < 100 ? 1
+			       : 0,
+		 value, suffixes[i]);
+	return text;
+}
+
+bool units_name_ok(const char *name, size_t length)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t i;
+
+	if (length < 1 || length > UNITS_NAME_MAX)
+		return false;
+	for (i = 0; i < length; i++) {
+		if (!name[i] || !strchr(allowed, name[i]))
+			return false;
+	}
+	if (name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')))
+		return false;
+	return true;
+}

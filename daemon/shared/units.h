@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemon and the tool must agree on without talking: how a size, a
+ * number and a client's name are written. Judged here and nowhere else.
+ */
+#ifndef TMEM_UNITS_H
+#define TMEM_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Longest client name; it lands in paths and in QEMU's arguments. */
+#define UNITS_NAME_MAX 64
+
+/*
+ * "4096", "512K", "2G": decimal digits and at most one of K M G T P, powers
+ * of 1024. False: something else, or beyond 2^63 - 1.
+ */
+bool units_parse_size(const char *text, uint64_t *bytes);
+
+/* Decimal digits only. False: something else, or beyond 2^63 - 1. */
+bool units_parse_number(const char *text, uint64_t *number);
+
+/* The shortest exact form: 536870912 is "512M", 1000 is "1000". */
+#define UNITS_SIZE_TEXT 24
+const char *units_format_size(uint64_t bytes, char text[UNITS_SIZE_TEXT]);
+
+/* Three significant digits for people: "1.46 GiB". */
+const char *units_format_rough(uint64_t bytes, char text[UNITS_SIZE_TEXT]);
+
+/* [a-z0-9_.-]{1,64}, and neither "." nor "..". @length bytes, no closing zero needed. */
+bool units_name_ok(const char *name, size_t length);
+
+#endif
