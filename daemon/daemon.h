@@ -14,6 +14,7 @@
 
 struct control;
 struct guest;
+struct lock_memory;
 struct loop;
 struct options;
 struct run_dir;
@@ -21,6 +22,9 @@ struct run_dir;
 #define DAEMON_NAME_MAX	  64  /* [a-z0-9_.-]{1,64} */
 #define DAEMON_SOCKET_MAX 108 /* sun_path, its closing zero included */
 #define DAEMON_GUESTS_MAX 256
+
+/* How a swap disk files its blocks; what an allocation holds depends on it. */
+#define DAEMON_PAGES_PER_OBJECT 1024
 
 /* One guest as it was asked for; the entry owns the guest. */
 struct entry {
@@ -47,13 +51,11 @@ struct daemon {
 	struct control *control;
 	uint64_t memory;     /* bytes: the engine's capacity */
 	uint64_t persistent; /* bytes that allocations may sum up to */
-	bool memory_locked;
-	bool oom_lowered;
+	const struct lock_memory *protection;
 
 	/* Changed by control operations. */
 	struct entry *guests;
 	uint32_t guest_count;
-	struct entry *turn; /* whose turn is next; NULL: the first */
 };
 
 #endif

@@ -16,7 +16,7 @@
 #define REQUEST_VERSION	     1
 #define REQUEST_LINE_MAX     65536		 /* bytes, the newline included */
 #define REQUEST_DISK_MAX     (UINT64_C(1) << 44) /* bytes: 32-bit page indexes */
-#define REQUEST_QUEUES_MAX   64
+#define REQUEST_QUEUES_MAX   16
 #define REQUEST_INTERVAL_LOW 100 /* ms */
 #define REQUEST_INTERVAL_MAX 3600000
 

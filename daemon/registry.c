@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+/* The list of guests, in order of their names. */
+#include "registry.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "lock_memory.h"
+#include "log.h"
+#include "options.h"
+#include "request.h"
+#include "run_dir.h"
+#include "state.h"
+
+TMEM_STATIC_ASSERT(REQUEST_QUEUES_MAX == GUEST_QUEUES_MAX);
+TMEM_STATIC_ASSERT(UNITS_NAME_MAX == DAEMON_NAME_MAX && UNITS_NAME_MAX == GUEST_NAME_MAX);
+
+struct entry *registry_find(struct daemon *daemon, const char *name)
+{
+	struct entry *entry = daemon->guests;
+
+	while (entry && strcmp(entry->name, name))
+		entry = entry->next;
+	return entry;
+}
+
+/* Called by the guest before the front-end hears that its disk is ready, or free. */
+static void in_use(struct guest *guest, bool now, void *arg)
+{
+	struct entry *entry = arg;
+
+	if (entry->in_use == now)
+		return;
+	entry->in_use = now;
+	if (!state_save(entry->daemon))
+		log_error("%s: if tmemd dies now, the next one will not know that the disk is %s",
+			  entry->name, now ? "in use" : "free");
+}
+
+/* Swap that may itself be swapped out, or dies with the first shortage, is worse than none. */
+static bool check_protected(const struct daemon *daemon, struct refusal *refusal)
+{
+	const struct lock_memory *protection = daemon->protection;
+	char text[sizeof(refusal->text)];
+
+	if (daemon->options->at_own_risk || (protection->locked && protection->oom_lowered))
+		return true;
+	lock_memory_missing(protection, text, sizeof(text));
+	refuse(refusal, "EPERM", "%s", text);
+	lock_memory_hint(protection, refusal->hint, sizeof(refusal->hint));
+	return false;
+}
+
+static bool check_room(const struct daemon *daemon, uint64_t allocation, struct refusal *refusal)
+{
+	struct tmem_stats stats;
+	char wanted[UNITS_SIZE_TEXT];
+	char promised[UNITS_SIZE_TEXT];
+	char all[UNITS_SIZE_TEXT];
+
+	tmem_engine_stats(daemon->engine, &stats);
+	if (stats.allocation <= daemon->persistent &&
+	    allocation <= daemon->persistent - stats.allocation)
+		return true;
+	refuse(refusal, "ENOSPC", "an allocation of %s does not fit: %s of %s are promised",
+	       units_format_rough(allocation, wanted),
+	       units_format_rough(stats.allocation, promised),
+	       units_format_rough(daemon->persistent, all));
+	refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with a larger "
+			     "--persistent");
+	return false;
+}
+
+static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, struct entry *entry,
+		       struct refusal *refusal)
+{
+	uint64_t pages = wish->disk / TMEM_PAGE_SIZE;
+	uint64_t needed = tmem_pages_allocation(pages, DAEMON_PAGES_PER_OBJECT);
+	char file[DAEMON_NAME_MAX + sizeof(".sock")];
+	struct stat st;
+
+	if (registry_find(daemon, wish->name)) {
+		refuse(refusal, "EEXIST", "a guest named %s was added already", wish->name);
+		return false;
+	}
+	if (daemon->guest_count == DAEMON_GUESTS_MAX) {
+		refuse(refusal, "EOVERFLOW", "%d guests are the most", DAEMON_GUESTS_MAX);
+		return false;
+	}
+	if (!check_protected(daemon, refusal))
+		return false;
+	entry->allocation = wish->allocation ? wish->allocation : needed;
+	if (tmem_allocation_pages(entry->allocation, DAEMON_PAGES_PER_OBJECT) < pages) {
+		refuse(refusal, "ENOSPC",
+		       "an allocation of %" PRIu64 " bytes does not hold a disk of %" PRIu64,
+		       entry->allocation, wish->disk);
+		refuse_hint(refusal, "this disk needs an allocation of %" PRIu64 " bytes", needed);
+		return false;
+	}
+	if (!check_room(daemon, entry->allocation, refusal))
+		return false;
+	snprintf(file, sizeof(file), "%s.sock", wish->name);
+	if (!run_dir_path(daemon->run_dir, file, entry->socket_path, sizeof(entry->socket_path))) {
+		refuse(refusal, "ENAMETOOLONG",
+		       "%s/%s is longer than the %d bytes of a socket's path",
+		       daemon->run_dir->path, file, DAEMON_SOCKET_MAX - 1);
+		refuse_hint(refusal,
+			    "take a shorter name, or start tmemd with a shorter --run-dir");
+		return false;
+	}
+	/* Under our lock, a socket of this name is what a killed daemon left. */
+	if (!lstat(entry->socket_path, &st)) {
+		if (S_ISSOCK(st.st_mode))
+			unlink(entry->socket_path);
+		else {
+			refuse(refusal, "EEXIST", "%s is there and is not a socket",
+			       entry->socket_path);
+			refuse_hint(refusal, "move it away, or take another name");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void explain(int error, const struct entry *entry, struct refusal *refusal)
+{
+	switch (-error) {
+	case ENOSPC:
+		refuse(refusal, "ENOSPC", "the allocation does not fit beside the others");
+		refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with "
+				     "a larger --persistent");
+		break;
+	case ENOMEM:
+		refuse(refusal, "ENOMEM", "the host has no room for the allocation");
+		refuse_hint(refusal, "free memory on the host, or start tmemd with less --memory");
+		break;
+	default:
+		refuse(refusal, error == -EINVAL ? "EINVAL" : "EIO", "guest %s cannot be made: %s",
+		       entry->name, strerror(-error));
+		break;
+	}
+}
+
+bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struct entry **made,
+		  struct refusal *refusal)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+	struct guest_config config = {.codec = wish->codec,
+				      .queues = wish->queues,
+				      .disk_bytes = wish->disk,
+				      .contents_unknown = wish->contents_unknown};
+	struct entry **at;
+	int error;
+
+	if (!entry) {
+		refuse(refusal, "ENOMEM", "no memory for another guest");
+		return false;
+	}
+	if (!check_wish(daemon, wish, entry, refusal)) {
+		free(entry);
+		return false;
+	}
+	strcpy(entry->name, wish->name);
+	entry->daemon = daemon;
+	entry->disk_bytes = wish->disk;
+	entry->queues = wish->queues ? wish->queues : GUEST_QUEUES_DEFAULT;
+	entry->codec = wish->codec;
+	entry->in_use = wish->contents_unknown;
+
+	config.name = entry->name;
+	config.socket_path = entry->socket_path;
+	config.allocation = entry->allocation;
+	error = guest_create(daemon, &config, &entry->guest);
+	if (error) {
+		explain(error, entry, refusal);
+		free(entry);
+		return false;
+	}
+	guest_set_in_use_hook(entry->guest, in_use, entry);
+	if (wish->frozen) {
+		entry->frozen = true;
+		tmem_client_freeze(guest_client(entry->guest), 1);
+	}
+	for (at = &daemon->guests; *at && strcmp((*at)->name, entry->name) < 0;)
+		at = &(*at)->next;
+	entry->next = *at;
+	*at = entry;
+	daemon->guest_count++;
+	*made = entry;
+	return true;
+}
+
+void registry_remove(struct entry *entry)
+{
+	struct daemon *daemon = entry->daemon;
+	struct entry **at = &daemon->guests;
+
+	while (*at != entry)
+		at = &(*at)->next;
+	*at = entry->next;
+	daemon->guest_count--;
+	/* A reset that its end implies is no news: the entry is gone. */
+	guest_set_in_use_hook(entry->guest, NULL, NULL);
+	guest_destroy(entry->guest);
+	unlink(entry->socket_path);
+	free(entry);
+}
+
+bool registry_any_in_use(const struct daemon *daemon)
+{
+	const struct entry *entry;
+
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		if (entry->in_use)
+			return true;
+	}
+	return false;
+}
+
+bool registry_turn(struct daemon *daemon)
+{
+	struct entry *entry;
+	bool more = false;
+
+	for (entry = daemon->guests; entry; entry = entry->next)
+		more |= guest_turn(entry->guest);
+	return more;
+}

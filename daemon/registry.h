@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guests that were added: found by name, made and unmade with all that
+ * belongs to them, and remembered in the state file before anybody is told.
+ */
+#ifndef TMEMD_REGISTRY_H
+#define TMEMD_REGISTRY_H
+
+#include "daemon.h"
+
+struct refusal;
+struct request;
+
+/* NULL: no guest of this name. */
+struct entry *registry_find(struct daemon *daemon, const char *name);
+
+/* What a guest is to be like; 0 and false are the defaults. */
+struct registry_wish {
+	const char *name;    /* good in form */
+	uint64_t disk;	     /* bytes, whole pages */
+	uint64_t allocation; /* bytes; 0: what the disk needs */
+	uint16_t queues;
+	uint8_t codec;
+	bool frozen;
+	bool contents_unknown; /* the disk was in use when an earlier daemon died */
+};
+
+/* Adds a guest without writing the state file. False: *@refusal says why. */
+bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struct entry **entry,
+		  struct refusal *refusal);
+
+/* Ends a guest, its connection and its pages, without writing the state file. */
+void registry_remove(struct entry *entry);
+
+/* True: a disk that a front-end uses, or used when an earlier daemon died. */
+bool registry_any_in_use(const struct daemon *daemon);
+
+/* One turn of each guest. True: one of them has more waiting. */
+bool registry_turn(struct daemon *daemon);
+
+#endif

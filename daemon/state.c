@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/* Writing the state file so that it is always whole, and reading it as if it were hostile. */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "json.h"
+#include "log.h"
+#include "registry.h"
+#include "request.h"
+#include "run_dir.h"
+
+#define STATE_NAME    "state.json"
+#define STATE_NEW     "state.json.new"
+#define STATE_VERSION 1
+#define STATE_MAX     (1 << 20) /* bytes; 256 guests take less than 64 KiB */
+
+static struct json_object *describe(const struct daemon *daemon)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+	const struct entry *entry;
+
+	json_add_u64(root, "version", STATE_VERSION);
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		struct json_object *guest = json_object_new_object();
+
+		json_add_text(guest, "name", entry->name);
+		json_add_u64(guest, "disk", entry->disk_bytes);
+		json_add_u64(guest, "allocation", entry->allocation);
+		json_add_u64(guest, "queues", entry->queues);
+		json_add_text(guest, "codec", request_codec_name(entry->codec));
+		json_add_bool(guest, "frozen", entry->frozen);
+		json_add_bool(guest, "in_use", entry->in_use);
+		json_object_array_add(guests, guest);
+	}
+	json_object_object_add(root, "guests", guests);
+	return root;
+}
+
+static bool write_all(int fd, const char *text, size_t length)
+{
+	while (length) {
+		ssize_t done = write(fd, text, length);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		text += done;
+		length -= (size_t)done;
+	}
+	return true;
+}
+
+bool state_save(const struct daemon *daemon)
+{
+	int dir = daemon->run_dir->fd;
+	struct json_object *root = describe(daemon);
+	const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
+	bool saved = false;
+	int fd =
+		openat(dir, STATE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0) {
+		/* The name moves only when the bytes are there, and is durable itself. */
+		saved = text && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) &&
+			!fsync(fd) && !renameat(dir, STATE_NEW, dir, STATE_NAME) && !fsync(dir);
+	}
+	if (!saved)
+		log_error("cannot write %s/%s: %m", daemon->run_dir->path, STATE_NAME);
+	if (fd >= 0)
+		close(fd);
+	json_object_put(root);
+	return saved;
+}
+
+static bool get_flag(struct json_object *guest, const char *key, bool *flag)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(guest, key, &value) ||
+	    !json_object_is_type(value, json_type_boolean))
+		return false;
+	*flag = json_object_get_boolean(value);
+	return true;
+}
+
+static bool get_u64(struct json_object *guest, const char *key, uint64_t high, uint64_t *number)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(guest, key, &value) && json_get_u64(value, high, number);
+}
+
+static const char *get_text(struct json_object *guest, const char *key)
+{
+	struct json_object *value;
+	size_t length;
+
+	if (!json_object_object_get_ex(guest, key, &value))
+		return NULL;
+	return json_get_text(value, &length);
+}
+
+static bool judge_guest(struct json_object *guest, struct registry_wish *wish)
+{
+	const char *codec;
+	uint64_t queues;
+
+	if (!json_object_is_type(guest, json_type_object))
+		return false;
+	wish->name = get_text(guest, "name");
+	codec = get_text(guest, "codec");
+	if (!get_u64(guest, "queues", REQUEST_QUEUES_MAX, &queues) || !queues)
+		return false;
+	wish->queues = (uint16_t)queues;
+	return wish->name && units_name_ok(wish->name, strlen(wish->name)) && codec &&
+	       request_codec_id(codec, &wish->codec) &&
+	       get_u64(guest, "disk", REQUEST_DISK_MAX, &wish->disk) && wish->disk &&
+	       wish->disk % TMEM_PAGE_SIZE == 0 &&
+	       get_u64(guest, "allocation", JSON_INT_EXACT, &wish->allocation) &&
+	       get_flag(guest, "frozen", &wish->frozen) &&
+	       get_flag(guest, "in_use", &wish->contents_unknown);
+}
+
+static bool complain(const struct daemon *daemon, const char *why)
+{
+	log_error("%s/%s: %s; it names the disks that were in use when tmemd died. Once none of "
+		  "their guests runs any more, remove it",
+		  daemon->run_dir->path, STATE_NAME, why);
+	return false;
+}
+
+static bool restore(struct daemon *daemon, struct json_object *root)
+{
+	struct json_object *guests;
+	uint64_t version;
+	size_t i;
+
+	if (!get_u64(root, "version", STATE_VERSION, &version) || version != STATE_VERSION)
+		return complain(daemon, "a version that this tmemd does not know");
+	if (!json_object_object_get_ex(root, "guests", &guests) ||
+	    !json_object_is_type(guests, json_type_array))
+		return complain(daemon, "no list of guests");
+	for (i = 0; i < json_object_array_length(guests); i++) {
+		struct registry_wish wish = {0};
+		struct refusal refusal;
+		struct entry *entry;
+
+		if (!judge_guest(json_object_array_get_idx(guests, i), &wish))
+			return complain(daemon, "a guest that is not well formed");
+		if (!registry_add(daemon, &wish, &entry, &refusal)) {
+			log_error("guest %s, which an earlier tmemd had, cannot come back: %s; %s",
+				  wish.name, refusal.text, refusal.hint);
+			return false;
+		}
+		log_info("guest %s is back%s", wish.name,
+			 wish.contents_unknown ? "; its disk was in use and its contents are lost"
+					       : "");
+	}
+	return true;
+}
+
+bool state_load(struct daemon *daemon)
+{
+	int fd = openat(daemon->run_dir->fd, STATE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct json_object *root;
+	const char *why;
+	ssize_t length;
+	char *text;
+	bool good;
+
+	if (fd < 0)
+		return errno == ENOENT ? true : complain(daemon, strerror(errno));
+	text = malloc(STATE_MAX);
+	length = text ? read(fd, text, STATE_MAX) : -1;
+	close(fd);
+	if (length < 0 || length == STATE_MAX) {
+		free(text);
+		return complain(daemon, "cannot be read, or is too long");
+	}
+	root = json_parse(text, (size_t)length, &why);
+	free(text);
+	if (!root)
+		return complain(daemon, why);
+	good = restore(daemon, root);
+	json_object_put(root);
+	/* Written by the former tmemd: what did not come back must not be forgotten. */
+	return good;
+}
+
+void state_close(const struct daemon *daemon)
+{
+	if (registry_any_in_use(daemon)) {
+		log_warning("disks are in use: %s/%s stays, so that the next tmemd answers their "
+			    "guests with errors",
+			    daemon->run_dir->path, STATE_NAME);
+		return;
+	}
+	unlinkat(daemon->run_dir->fd, STATE_NAME, 0);
+	unlinkat(daemon->run_dir->fd, STATE_NEW, 0);
+}
