@@ -46,6 +46,9 @@ build: setup
 
 install: build
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@install -d '$(DESTDIR)$(PREFIX)/include/tmem' '$(DESTDIR)$(PREFIX)/share/doc/tmem'
+	@install -m 644 include/tmem/*.h '$(DESTDIR)$(PREFIX)/include/tmem'
+	@install -m 644 README.md SECURITY.md NEWS.md LICENSES/* doc/*.md '$(DESTDIR)$(PREFIX)/share/doc/tmem'
 
 fuzz: setup
 	@scripts/fuzz --seconds $(SECONDS_EACH)
