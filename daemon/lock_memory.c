@@ -91,6 +91,7 @@ void lock_memory_hint(const struct lock_memory *result, char *text, size_t size)
 		snprintf(lock, sizeof(lock),
 			 "a locked-memory limit of %" PRIu64 " KiB (ulimit -l, LimitMEMLOCK=)%s",
 			 (result->bytes >> 10) + 1024, result->oom_lowered ? "" : " and ");
-	snprintf(text, size, "start tmemd as root, or with %s%s; or accept the risk: --at-own-risk",
-		 lock, result->oom_lowered ? "" : "a negative oom_score_adj (OOMScoreAdjust=)");
+	snprintf(text, size, "start tmemd %swith %s%s; or accept the risk: --at-own-risk",
+		 geteuid() ? "as root, or " : "", lock,
+		 result->oom_lowered ? "" : "a negative oom_score_adj (OOMScoreAdjust=)");
 }

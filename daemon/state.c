@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "json.h"
 #include "log.h"
+#include "options.h"
 #include "registry.h"
 #include "request.h"
 #include "run_dir.h"
@@ -199,7 +200,10 @@ bool state_load(struct daemon *daemon)
 
 void state_close(const struct daemon *daemon)
 {
-	if (registry_any_in_use(daemon)) {
+	/* A private directory is found by nobody again. */
+	bool private = daemon->options->run && !daemon->options->run_dir;
+
+	if (!private && registry_any_in_use(daemon)) {
 		log_warning("disks are in use: %s/%s stays, so that the next tmemd answers their "
 			    "guests with errors",
 			    daemon->run_dir->path, STATE_NAME);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * tmemd, in five phases: parse what was asked for, check that it makes sense,
+ * get ready (directory, memory, engine, sockets, guests of a daemon that was
+ * killed), isolate, serve. Everything that can fail has failed, and said so,
+ * before the last two.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "lock_memory.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+#include "paths.h"
+#include "registry.h"
+#include "run.h"
+#include "run_dir.h"
+#include "serve.h"
+#include "state.h"
+#include "store.h"
+
+/* Exit statuses, besides that of the command of --run. */
+enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+static bool control_path(const struct options *options, const struct run_dir *run_dir, char *path,
+			 size_t size)
+{
+	bool fits;
+
+	if (options->control) {
+		fits = strlen(options->control) < size;
+		if (fits)
+			strcpy(path, options->control);
+	} else {
+		fits = run_dir_path(run_dir, PATHS_CONTROL_NAME, path, size);
+	}
+	if (!fits)
+		log_error("the control socket's path is longer than %zu bytes; give a shorter %s",
+			  size - 1, options->control ? "--control" : "--run-dir");
+	return fits;
+}
+
+/* One queue of one guest takes some descriptors, and a daemon has many of both. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void say_protection(const struct options *options, const struct lock_memory *protection)
+{
+	char missing[160];
+	char hint[240];
+
+	if (protection->locked && protection->oom_lowered)
+		return;
+	lock_memory_missing(protection, missing, sizeof(missing));
+	lock_memory_hint(protection, hint, sizeof(hint));
+	if (options->at_own_risk)
+		log_warning("%s", missing);
+	else
+		log_warning("%s: no guest can be added. To change that, %s", missing, hint);
+}
+
+static void isolate(const struct options *options)
+{
+	if (!options->core_dumps && prctl(PR_SET_DUMPABLE, 0))
+		log_warning("core dumps cannot be turned off: %m");
+	/* Nothing that this process could start from now on gains rights. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		log_warning("privileges can still be gained: %m");
+}
+
+/* The daemon is complete but for its guests. */
+static int come_up_and_serve(struct daemon *daemon, const char *control, struct run *run)
+{
+	int status = STATUS_FAILED;
+
+	/* Guests first: who finds the control socket finds them. */
+	if (!state_load(daemon))
+		goto out_guests;
+	if (!control_open(daemon, control, &daemon->control))
+		goto out_guests;
+	isolate(daemon->options);
+	log_info("serving; control socket %s", control);
+	status = serve(daemon, run);
+	control_close(daemon->control);
+	state_close(daemon);
+
+out_guests:
+	while (daemon->guests)
+		registry_remove(daemon->guests);
+	return status;
+}
+
+static int get_ready(struct daemon *daemon, const char *control, struct run *run)
+{
+	const struct loop_work work = {serve_turn, serve_idle, daemon};
+	struct lock_memory protection;
+	struct tmem_arena *arena;
+	int status = STATUS_FAILED;
+	int error;
+
+	raise_descriptors();
+	lock_memory_prepare(daemon->persistent, &protection);
+	say_protection(daemon->options, &protection);
+	daemon->protection = &protection;
+	serve_block_signals();
+	if (!store_open(daemon, &arena))
+		return status;
+	error = loop_create(&work, &daemon->loop);
+	if (error) {
+		log_error("cannot make the event loop: %s", strerror(-error));
+	} else {
+		status = come_up_and_serve(daemon, control, run);
+		loop_destroy(daemon->loop);
+	}
+	store_close(daemon, arena);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	char control[DAEMON_SOCKET_MAX];
+	struct daemon daemon = {0};
+	struct run run = {0};
+	struct run_dir run_dir;
+	struct options options;
+	int status = STATUS_FAILED;
+
+	switch (options_parse(argc, argv, &options)) {
+	case OPTIONS_DONE:
+		return 0;
+	case OPTIONS_WRONG:
+		return STATUS_USAGE;
+	case OPTIONS_SERVE:
+		break;
+	}
+	log_set_level(options.log_level);
+	daemon.options = &options;
+	daemon.run_dir = &run_dir;
+	if (!store_sizes(&options, &daemon.memory, &daemon.persistent))
+		return STATUS_USAGE;
+	if (!run_dir_open(&options, &run_dir))
+		return STATUS_FAILED;
+	if (control_path(&options, &run_dir, control, sizeof(control)) &&
+	    (!options.run || run_prepare(options.run, control, run_dir.path, &run))) {
+		status = get_ready(&daemon, control, &run);
+		if (run.pid)
+			run_cancel(&run);
+	}
+	run_dir_close(&run_dir);
+	return status;
+}

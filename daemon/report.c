@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/* Figures of host and guests, walked from their lists. */
+#include "report.h"
+
+#include "daemon.h"
+#include "guest.h"
+#include "json.h"
+#include "lock_memory.h"
+#include "loop.h"
+#include "request.h"
+
+/* Not counted by the engine or a guest's session. */
+#define HOST_FIGURES(X)                                                                 \
+	X(memory, "bytes", "memory for stored pages, all kinds together")               \
+	X(persistent, "bytes", "part of it that allocations may sum up to")             \
+	X(memory_locked, "yes or no", "persistent memory cannot be swapped out")        \
+	X(oom_lowered, "yes or no", "the out-of-memory killer prefers other processes") \
+	X(guests, "guests", "guests that were added")                                   \
+	X(loop_rounds, "rounds", "rounds of the event loop")                            \
+	X(loop_idle, "rounds", "rounds that were given to background work")
+
+#define DISK_GAUGES(X)                                                                       \
+	X(connected, "yes or no", "a front-end is connected")                                \
+	X(in_use, "yes or no", "a front-end has started rings, or the contents are unknown") \
+	X(disk_bytes, "bytes", "size of the disk")                                           \
+	X(blocks_empty, "blocks", "blocks that read as zeros: never written or discarded")   \
+	X(blocks_stored, "blocks", "blocks whose data is stored")                            \
+	X(blocks_lost, "blocks", "blocks that read as errors until they are written")
+
+struct json_object *report_guest(const struct entry *entry)
+{
+	struct json_object *guest = json_object_new_object();
+	struct guest_figures figures;
+
+	guest_figures(entry->guest, &figures);
+	json_add_text(guest, "name", entry->name);
+	json_add_text(guest, "socket", entry->socket_path);
+	json_add_u64(guest, "disk", figures.disk_bytes);
+	json_add_u64(guest, "allocation", entry->allocation);
+	json_add_u64(guest, "queues", entry->queues);
+	json_add_text(guest, "codec", request_codec_name(entry->codec));
+	json_add_bool(guest, "frozen", entry->frozen);
+	json_add_bool(guest, "connected", figures.connected);
+	json_add_bool(guest, "in_use", figures.in_use);
+	return guest;
+}
+
+static struct json_object *engine_figures(const struct tmem_stats *stats)
+{
+	struct json_object *object = json_object_new_object();
+
+#define ADD(name, unit, sentence) json_add_u64(object, #name, stats->name);
+	TMEM_COUNTERS(ADD)
+	TMEM_GAUGES(ADD)
+	TMEM_HOST_GAUGES(ADD)
+#undef ADD
+	return object;
+}
+
+static struct json_object *disk_figures(const struct guest_figures *figures)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_add_bool(object, "connected", figures->connected);
+	json_add_bool(object, "in_use", figures->in_use);
+	json_add_u64(object, "disk_bytes", figures->disk_bytes);
+	json_add_u64(object, "blocks_empty", figures->blocks_empty);
+	json_add_u64(object, "blocks_stored", figures->blocks_stored);
+	json_add_u64(object, "blocks_lost", figures->blocks_lost);
+#define ADD(name, unit, sentence) json_add_u64(object, #name, figures->counters.name);
+	GUEST_COUNTERS(ADD)
+#undef ADD
+	return object;
+}
+
+/* Only those that happened: there are many kinds, and most never do. */
+static struct json_object *error_figures(const struct guest_figures *figures)
+{
+	struct json_object *object = json_object_new_object();
+	int error;
+
+	for (error = GUEST_OK + 1; error < GUEST_ERROR_COUNT; error++) {
+		if (figures->counters.errors[error])
+			json_add_u64(object, guest_error_name((enum guest_error)error),
+				     figures->counters.errors[error]);
+	}
+	return object;
+}
+
+static struct json_object *host_figures(const struct daemon *daemon)
+{
+	struct json_object *host = json_object_new_object();
+	struct loop_figures rounds;
+	struct tmem_stats stats;
+
+	loop_figures(daemon->loop, &rounds);
+	tmem_engine_stats(daemon->engine, &stats);
+	json_add_u64(host, "memory", daemon->memory);
+	json_add_u64(host, "persistent", daemon->persistent);
+	json_add_bool(host, "memory_locked", daemon->protection->locked);
+	json_add_bool(host, "oom_lowered", daemon->protection->oom_lowered);
+	json_add_u64(host, "guests", daemon->guest_count);
+	json_add_u64(host, "loop_rounds", rounds.rounds);
+	json_add_u64(host, "loop_idle", rounds.idle);
+	json_object_object_add(host, "engine", engine_figures(&stats));
+	return host;
+}
+
+static struct json_object *guest_stats(const struct entry *entry)
+{
+	struct json_object *guest = json_object_new_object();
+	struct guest_figures figures;
+	struct tmem_stats stats;
+
+	guest_figures(entry->guest, &figures);
+	tmem_client_stats(guest_client(entry->guest), &stats);
+	json_add_text(guest, "name", entry->name);
+	json_object_object_add(guest, "disk", disk_figures(&figures));
+	json_object_object_add(guest, "engine", engine_figures(&stats));
+	json_object_object_add(guest, "errors", error_figures(&figures));
+	return guest;
+}
+
+static void add_field(struct json_object *fields, const char *group, const char *name,
+		      const char *unit, const char *sentence)
+{
+	struct json_object *field = json_object_new_object();
+
+	json_add_text(field, "group", group);
+	json_add_text(field, "name", name);
+	json_add_text(field, "unit", unit);
+	json_add_text(field, "text", sentence);
+	json_object_array_add(fields, field);
+}
+
+static struct json_object *fields(void)
+{
+	struct json_object *list = json_object_new_array();
+
+#define ADD(name, unit, sentence) add_field(list, group, #name, unit, sentence);
+	const char *group = "host";
+
+	HOST_FIGURES(ADD)
+	group = "disk";
+	DISK_GAUGES(ADD)
+	GUEST_COUNTERS(ADD)
+	group = "engine";
+	TMEM_COUNTERS(ADD)
+	TMEM_GAUGES(ADD)
+	TMEM_HOST_GAUGES(ADD)
+	group = "errors";
+#undef ADD
+#define ADD(name, sentence) add_field(list, group, #name, "sessions", sentence);
+	GUEST_ERRORS(ADD)
+#undef ADD
+	return list;
+}
+
+struct json_object *report_stats(struct daemon *daemon, const struct entry *only, bool describe)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+	const struct entry *entry;
+
+	if (!only)
+		json_object_object_add(root, "host", host_figures(daemon));
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		if (!only || entry == only)
+			json_object_array_add(guests, guest_stats(entry));
+	}
+	json_object_object_add(root, "guests", guests);
+	if (describe)
+		json_object_object_add(root, "fields", fields());
+	return root;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/* Signals as events, and what the loop does between events. */
+#include "serve.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "loop.h"
+#include "registry.h"
+#include "run.h"
+
+/* Steps of background work between two looks at the sockets; each at most 64 pages. */
+#define IDLE_STEPS 4
+
+struct server {
+	struct watch signals;
+	struct daemon *daemon;
+	struct run *run;
+	bool asked; /* to stop, once already */
+	int status;
+};
+
+static void our_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+}
+
+void serve_block_signals(void)
+{
+	sigset_t set;
+
+	our_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A log whose reader went away is no reason to lose guests' pages. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+bool serve_turn(void *arg)
+{
+	return registry_turn(arg);
+}
+
+bool serve_idle(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return tmem_engine_step(daemon->engine, daemon->worker, IDLE_STEPS) > 0;
+}
+
+/*
+ * The command may need the daemon to end in good order, so the first signal
+ * is passed on to it; the second one means both.
+ */
+static void stop(struct server *server, int signal)
+{
+	log_info("%s", strsignal(signal));
+	if (server->run->pid) {
+		kill(server->run->pid, server->asked ? SIGKILL : SIGTERM);
+		if (!server->asked) {
+			server->asked = true;
+			return;
+		}
+		server->status = 128 + signal;
+	}
+	loop_stop(server->daemon->loop);
+}
+
+static void signals_ready(struct watch *watch, uint32_t ready)
+{
+	struct server *server = (struct server *)(void *)watch;
+	struct signalfd_siginfo info;
+
+	(void)ready;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD)
+			stop(server, (int)info.ssi_signo);
+		else if (run_reap(server->run, &server->status))
+			loop_stop(server->daemon->loop);
+	}
+}
+
+int serve(struct daemon *daemon, struct run *run)
+{
+	struct server server = {.daemon = daemon, .run = run};
+	sigset_t set;
+	int error;
+
+	our_signals(&set);
+	server.signals = (struct watch){signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), EPOLLIN,
+					signals_ready};
+	if (server.signals.fd < 0 || loop_add(daemon->loop, &server.signals)) {
+		log_error("cannot wait for signals: %m");
+		if (server.signals.fd >= 0)
+			close(server.signals.fd);
+		return 1;
+	}
+	if (run->pid)
+		run_start(run);
+	error = loop_run(daemon->loop);
+	if (error) {
+		log_error("cannot wait for events: %s", strerror(-error));
+		server.status = 1;
+	}
+	loop_remove(daemon->loop, &server.signals);
+	close(server.signals.fd);
+	return server.status;
+}
