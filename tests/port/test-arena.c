@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arena against its contract: extents never overlap, are aligned, stay
+ * within the limit, come back as zeros, and go back to the kernel.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arena.h"
+#include "broken.h"
+#include "exercise.h"
+
+#define MIB ((size_t)1 << 20)
+
+static jmp_buf *catcher;
+
+/* Takes the place of the port's, so that misuse can be shown to panic. */
+void tmem_panic(const char *file, int line, const char *what) __attribute__((noreturn));
+void tmem_panic(const char *file, int line, const char *what)
+{
+	if (catcher != NULL)
+		longjmp(*catcher, 1);
+	fail_msg("panic at %s:%d: %s", file, line, what);
+	_exit(1);
+}
+
+static int free_panics(struct tmem_arena *arena, enum tmem_extent_kind kind, void *extent,
+		       size_t size)
+{
+	jmp_buf here;
+
+	if (setjmp(here) != 0) {
+		catcher = NULL;
+		return 1;
+	}
+	catcher = &here;
+	tmem_arena_ops.extent_free(arena, kind, extent, size);
+	catcher = NULL;
+	return 0;
+}
+
+static struct tmem_arena *create(uint64_t bytes, uint32_t flags)
+{
+	struct tmem_arena_config config = {sizeof(config), flags, bytes};
+	struct tmem_arena *arena = NULL;
+
+	assert_int_equal(tmem_arena_create(&config, &arena), 0);
+	return arena;
+}
+
+static uint64_t bytes_out(struct tmem_arena *arena)
+{
+	struct tmem_arena_figures figures;
+
+	tmem_arena_figures(arena, &figures);
+	return figures.extents[0] + figures.extents[1] + figures.extents[2] + figures.extents[3];
+}
+
+static void extents_keep_the_contract(void **state)
+{
+	static const uint32_t flags[] = {0, TMEM_ARENA_HUGE, TMEM_ARENA_POPULATE,
+					 TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE | TMEM_ARENA_LOCK};
+	struct exercise exercise = {&tmem_arena_ops, NULL, 32 * MIB, 0, 0, 6000, 2 * MIB};
+	struct tmem_arena *arena;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		arena = create(exercise.limit, flags[i]);
+		exercise.host = arena;
+		exercise.seed = 0x1234567 + i;
+		exercise.most = i % 2 ? 64 * 1024 : 2 * MIB;
+		assert_string_equal(exercise_run(&exercise) ?: "", "");
+		assert_int_equal(bytes_out(arena), 0);
+		tmem_arena_destroy(arena);
+	}
+}
+
+static void exercise_notices_each_broken_host(void **state)
+{
+	struct exercise exercise = {&broken_ops, NULL, 8 * MIB, 0, 77, 3000, 256 * 1024};
+	struct broken broken;
+	struct tmem_arena *arena;
+	int way;
+
+	(void)state;
+	for (way = BROKEN_NOT; way < BROKEN_WAYS; way++) {
+		arena = create(way == BROKEN_LIMIT ? 64 * MIB : exercise.limit, 0);
+		broken = (struct broken){&tmem_arena_ops, arena, (enum broken_way)way, NULL, 0};
+		exercise.host = &broken;
+		assert_string_equal(exercise_run(&exercise) ?: "",
+				    broken_complaint((enum broken_way)way));
+		tmem_arena_destroy(arena);
+	}
+}
+
+static void *exercise_thread(void *context)
+{
+	return (void *)exercise_run(context);
+}
+
+static void threads_do_not_share_extents(void **state)
+{
+	struct exercise exercise[3];
+	pthread_t thread[3];
+	struct tmem_arena *arena = create(24 * MIB, TMEM_ARENA_POPULATE);
+	void *wrong;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		exercise[i] = (struct exercise){&tmem_arena_ops,   arena, 24 * MIB,  0,
+						900 + (uint64_t)i, 3000,  256 * 1024};
+		assert_int_equal(pthread_create(&thread[i], NULL, exercise_thread, &exercise[i]),
+				 0);
+	}
+	for (i = 0; i < 3; i++) {
+		pthread_join(thread[i], &wrong);
+		assert_string_equal(wrong ? wrong : "", "");
+	}
+	assert_int_equal(bytes_out(arena), 0);
+	tmem_arena_destroy(arena);
+}
+
+static void limit_is_reached_and_never_passed(void **state)
+{
+	struct tmem_arena *arena = create(MIB + 4096, 0);
+	struct tmem_arena_figures figures;
+	void *extent[257];
+	size_t size;
+	int i;
+
+	(void)state;
+	/* The largest power of two that fits, not what was hoped for. */
+	extent[0] = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 4096, 2 * MIB, &size);
+	assert_non_null(extent[0]);
+	assert_int_equal(size, MIB);
+	tmem_arena_ops.extent_free(arena, TMEM_EXTENT_META, extent[0], size);
+	for (i = 0; i < 257; i++) {
+		extent[i] = tmem_arena_ops.extent_alloc(arena, (enum tmem_extent_kind)(i % 4), 4096,
+							4096, &size);
+		assert_non_null(extent[i]);
+	}
+	assert_null(tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 4096, 4096, &size));
+	tmem_arena_figures(arena, &figures);
+	assert_int_equal(figures.refused, 4096);
+	assert_int_equal(figures.extents[TMEM_EXTENT_META], 65 * 4096);
+	assert_int_equal(bytes_out(arena), figures.bytes);
+	for (i = 0; i < 257; i++)
+		tmem_arena_ops.extent_free(arena, (enum tmem_extent_kind)(i % 4), extent[i], 4096);
+	assert_int_equal(bytes_out(arena), 0);
+	tmem_arena_destroy(arena);
+}
+
+/* Small extents scattered over the addresses must not keep large ones from being had. */
+static void scattered_extents_cost_no_large_ones(void **state)
+{
+	static void *small[4096];
+	struct tmem_arena *arena = create(16 * MIB, 0);
+	size_t size;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4096; i++)
+		small[i] = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 4096, 4096, &size);
+	for (i = 0; i < 4096; i++)
+		if (i % 512 != 0)
+			tmem_arena_ops.extent_free(arena, TMEM_EXTENT_META, small[i], 4096);
+	for (i = 0; i < 7; i++)
+		assert_non_null(tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, 2 * MIB,
+							    2 * MIB, &size));
+	assert_null(
+		tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, 2 * MIB, 2 * MIB, &size));
+	tmem_arena_destroy(arena);
+}
+
+static size_t resident(void)
+{
+	size_t pages = 0, all;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%zu %zu", &all, &pages), 2);
+	fclose(file);
+	return pages * 4096;
+}
+
+static void freed_memory_is_the_kernels(void **state)
+{
+	struct tmem_arena *arena = create(64 * MIB, TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE);
+	unsigned char *extent[32];
+	size_t size, before, full;
+	int kind, i;
+
+	(void)state;
+	for (kind = 0; kind < 4; kind++) {
+		before = resident();
+		for (i = 0; i < 32; i++) {
+			extent[i] = tmem_arena_ops.extent_alloc(arena, (enum tmem_extent_kind)kind,
+								2 * MIB, 2 * MIB, &size);
+			assert_non_null(extent[i]);
+		}
+		/* POPULATE: resident before the first write. */
+		full = resident();
+		assert_true(full >= before + 60 * MIB);
+		for (i = 0; i < 32; i++)
+			memset(extent[i], 0x77, size);
+		for (i = 0; i < 32; i++)
+			tmem_arena_ops.extent_free(arena, (enum tmem_extent_kind)kind, extent[i],
+						   size);
+		assert_true(resident() <= before + 4 * MIB);
+		for (i = 0; i < 32; i++)
+			assert_int_equal(extent[i][i * 4096 + 5], 0);
+	}
+	tmem_arena_destroy(arena);
+}
+
+static void misuse_panics(void **state)
+{
+	struct tmem_arena *arena = create(8 * MIB, 0);
+	unsigned char *a, *b;
+	size_t size;
+	int foreign;
+
+	(void)state;
+	a = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 8192, 8192, &size);
+	b = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 8192, 8192, &size);
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a, 4096));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a, 16384));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a, 12288));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a + 4096, 4096));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a + 1, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_EPHEMERAL, a, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_PERSISTENT, a, 8192));
+	assert_true(free_panics(arena, (enum tmem_extent_kind)4, a, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, &foreign, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, NULL, 8192));
+	assert_false(free_panics(arena, TMEM_EXTENT_META, a, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a, 8192));
+	assert_false(free_panics(arena, TMEM_EXTENT_META, b, 8192));
+	assert_int_equal(bytes_out(arena), 0);
+	tmem_arena_destroy(arena);
+}
+
+/* In a process of its own: without privileges, the limit on locked memory holds. */
+static int locked_child(void)
+{
+	struct rlimit limit = {64 * 1024, 64 * 1024};
+	struct tmem_arena_config config = {sizeof(config), TMEM_ARENA_LOCK, 8 * MIB};
+	struct tmem_arena_figures figures;
+	struct tmem_arena *arena;
+	size_t size;
+	void *extent;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+		return 10;
+	if (getuid() == 0 && setuid(65534) != 0)
+		return 11;
+	if (tmem_arena_create(&config, &arena) != 0)
+		return 12;
+	if (tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_PERSISTENT, MIB, 2 * MIB, &size) != NULL)
+		return 13;
+	tmem_arena_figures(arena, &figures);
+	if (figures.refused_lock != MIB || figures.locked != 0 || bytes_out(arena) != 0)
+		return 14;
+	/* What is given back can be locked again: no limit is used up by a free. */
+	for (unsigned int i = 0; i < 100; i++) {
+		extent = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_RECORDS, 32768, 32768,
+						     &size);
+		tmem_arena_figures(arena, &figures);
+		if (extent == NULL || figures.locked != 32768)
+			return 15;
+		tmem_arena_ops.extent_free(arena, TMEM_EXTENT_RECORDS, extent, size);
+	}
+	/* Memory that may be dropped is not locked. */
+	if (tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, MIB, MIB, &size) == NULL)
+		return 16;
+	tmem_arena_figures(arena, &figures);
+	return figures.locked == 0 ? 0 : 17;
+}
+
+static void persistent_memory_is_locked_or_refused(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(locked_child());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void bad_configs_are_refused(void **state)
+{
+	struct tmem_arena_config good = {sizeof(good), 0, MIB}, bad;
+	struct tmem_arena *arena = NULL;
+
+	(void)state;
+	bad = good;
+	bad.size--;
+	assert_int_equal(tmem_arena_create(&bad, &arena), -TMEM_EINVAL);
+	bad = good;
+	bad.flags = 8;
+	assert_int_equal(tmem_arena_create(&bad, &arena), -TMEM_EINVAL);
+	bad = good;
+	bad.bytes = 4095;
+	assert_int_equal(tmem_arena_create(&bad, &arena), -TMEM_EINVAL);
+	bad.bytes = UINT64_MAX;
+	assert_int_equal(tmem_arena_create(&bad, &arena), -TMEM_EINVAL);
+	assert_null(arena);
+	bad.bytes = 4096;
+	assert_int_equal(tmem_arena_create(&bad, &arena), 0);
+	tmem_arena_destroy(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(extents_keep_the_contract),
+		cmocka_unit_test(exercise_notices_each_broken_host),
+		cmocka_unit_test(threads_do_not_share_extents),
+		cmocka_unit_test(limit_is_reached_and_never_passed),
+		cmocka_unit_test(scattered_extents_cost_no_large_ones),
+		cmocka_unit_test(freed_memory_is_the_kernels),
+		cmocka_unit_test(misuse_panics),
+		cmocka_unit_test(persistent_memory_is_locked_or_refused),
+		cmocka_unit_test(bad_configs_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
