@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Blocks and requests. A request is judged whole before it has any effect;
+ * then it is carried out block by block, each through the disk's one page:
+ * guest memory is copied there before the engine sees it, so a guest that
+ * changes or unmaps a page during a write cannot tear a block, and a fault
+ * in guest memory leaves the block as it was.
+ */
+#include "disk.h"
+#include "log.h"
+#include <endian.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdio.h>
+
+#define SECTORS_PER_BLOCK (1u << (DISK_BLOCK_SHIFT - DISK_SECTOR_SHIFT))
+#define SEGMENTS_MAX	  126 /* fits, with header and status, in the smallest usual ring, 128 */
+#define SECTORS_MAX	  (UINT32_MAX - (SECTORS_PER_BLOCK - 1))
+
+_Static_assert(DISK_CONFIG_BYTES == offsetof(struct virtio_blk_config, max_secure_erase_sectors),
+	       "the part of the configuration that is filled");
+
+int disk_open(struct disk *disk, struct tmem_client *client, struct tmem_worker *worker,
+	      uint64_t blocks, const char *name, bool contents_unknown,
+	      struct guest_counters *counters)
+{
+	struct tmem_pool_config pool = {
+		.size = sizeof(pool),
+		.flags = TMEM_POOL_PERSISTENT,
+		.cookie = 1,
+	};
+	char id[sizeof(disk->id) + 1];
+	int number, error;
+
+	memset(disk, 0, sizeof(*disk));
+	error = blockmap_open(&disk->map, blocks);
+	if (error)
+		return error;
+	number = tmem_pool_create(client, worker, &pool);
+	if (number < 0) {
+		blockmap_close(&disk->map);
+		return number;
+	}
+	disk->client = client;
+	disk->worker = worker;
+	disk->pool = (uint32_t)number;
+	disk->blocks = blocks;
+	disk->untouched_lost = contents_unknown;
+	disk->begun = contents_unknown;
+	disk->counters = counters;
+	memset(id, 0, sizeof(id));
+	snprintf(id, sizeof(id), "tmem-%.15s", name);
+	memcpy(disk->id, id, sizeof(disk->id));
+	return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+	blockmap_close(&disk->map);
+}
+
+/*
+ * No CONFIG_WCE: a completed write is where it will stay, so there is no
+ * cache mode to choose.
+ */
+uint64_t disk_features(void)
+{
+	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
+	       1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_BLK_F_SEG_MAX |
+	       1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_TOPOLOGY |
+	       1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_MQ | 1ull << VIRTIO_BLK_F_DISCARD |
+	       1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+}
+
+void disk_config(const struct disk *disk, uint16_t queues, uint8_t bytes[DISK_CONFIG_BYTES])
+{
+	struct virtio_blk_config config;
+
+	memset(&config, 0, sizeof(config));
+	config.capacity = htole64(disk->blocks * SECTORS_PER_BLOCK);
+	config.seg_max = htole32(SEGMENTS_MAX);
+	config.blk_size = htole32(DISK_BLOCK);
+	config.min_io_size = htole16(1);
+	config.opt_io_size = htole32(1);
+	config.wce = 1;
+	config.num_queues = htole16(queues);
+	config.max_discard_sectors = htole32(SECTORS_MAX);
+	config.max_discard_seg = htole32(DISK_RANGES);
+	config.discard_sector_alignment = htole32(SECTORS_PER_BLOCK);
+	config.max_write_zeroes_sectors = htole32(SECTORS_MAX);
+	config.max_write_zeroes_seg = htole32(DISK_RANGES);
+	config.write_zeroes_may_unmap = 1;
+	memcpy(bytes, &config, DISK_CONFIG_BYTES);
+}
+
+bool disk_reset(struct disk *disk)
+{
+	bool freed = disk->untouched_lost;
+
+	disk->untouched_lost = false;
+	disk->begun = true;
+	return freed;
+}
+
+void disk_resume(struct disk *disk)
+{
+	if (!disk->begun)
+		disk->untouched_lost = true;
+	disk->begun = true;
+}
+
+uint64_t disk_blocks_stored(const struct disk *disk)
+{
+	return disk->map.count[BLOCK_STORED];
+}
+
+uint64_t disk_blocks_lost(const struct disk *disk)
+{
+	return disk->map.count[BLOCK_LOST] +
+	       (disk->untouched_lost ? disk->map.count[BLOCK_UNTOUCHED] : 0);
+}
+
+uint64_t disk_blocks_empty(const struct disk *disk)
+{
+	return disk->blocks - disk_blocks_stored(disk) - disk_blocks_lost(disk);
+}
+
+static struct tmem_handle handle_of(const struct disk *disk, uint64_t block)
+{
+	struct tmem_handle handle = {
+		.object = {{block / DISK_PIECE, 0, 0}},
+		.pool = disk->pool,
+		.index = (uint32_t)(block % DISK_PIECE),
+	};
+
+	return handle;
+}
+
+/* Into disk->page. False: the block is lost. */
+static bool read_block(struct disk *disk, uint64_t block)
+{
+	struct tmem_handle handle;
+
+	switch (blockmap_get(&disk->map, block)) {
+	case BLOCK_UNTOUCHED:
+		if (disk->untouched_lost)
+			return false;
+		memset(disk->page, 0, DISK_BLOCK);
+		return true;
+	case BLOCK_EMPTY:
+		memset(disk->page, 0, DISK_BLOCK);
+		return true;
+	case BLOCK_STORED:
+		handle = handle_of(disk, block);
+		if (!tmem_get(disk->client, disk->worker, &handle, disk->page))
+			return true;
+		blockmap_set(&disk->map, block, 1, BLOCK_LOST);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* From disk->page. 0, or what tmem_put said; the block is lost then. */
+static int write_block(struct disk *disk, uint64_t block)
+{
+	struct tmem_handle handle = handle_of(disk, block);
+	int error = tmem_put(disk->client, disk->worker, &handle, disk->page);
+
+	blockmap_set(&disk->map, block, 1, error ? BLOCK_LOST : BLOCK_STORED);
+	return error;
+}
+
+/* As much of the range as one step may take: at most to the end of a piece. */
+static void empty_blocks(struct disk *disk, struct disk_range *range)
+{
+	struct tmem_handle handle = handle_of(disk, range->block);
+	uint64_t part = DISK_PIECE - handle.index;
+
+	if (part > range->count)
+		part = range->count;
+	if (part == DISK_PIECE)
+		(void)tmem_flush_object(disk->client, disk->worker, &handle);
+	else
+		(void)tmem_flush_range(disk->client, disk->worker, &handle, part);
+	blockmap_set(&disk->map, range->block, part, BLOCK_EMPTY);
+	disk->counters->blocks_discarded += part;
+	range->block += part;
+	range->count -= part;
+}
+
+static void fail(struct disk_request *request, uint8_t status)
+{
+	request->failed = true;
+	request->status = status;
+}
+
+/* Whole blocks, and on the disk. */
+static bool judge_blocks(struct disk *disk, struct disk_request *request, uint64_t sector,
+			 uint64_t sectors, uint64_t *block, uint64_t *count)
+{
+	if (sector % SECTORS_PER_BLOCK || sectors % SECTORS_PER_BLOCK || !sectors) {
+		disk->counters->failed_unaligned++;
+		fail(request, VIRTIO_BLK_S_IOERR);
+		return false;
+	}
+	*block = sector / SECTORS_PER_BLOCK;
+	*count = sectors / SECTORS_PER_BLOCK;
+	if (*block > disk->blocks || *count > disk->blocks - *block) {
+		disk->counters->failed_beyond++;
+		fail(request, VIRTIO_BLK_S_IOERR);
+		return false;
+	}
+	return true;
+}
+
+static void judge_data(struct disk *disk, struct disk_request *request, uint64_t sector,
+		       uint64_t bytes)
+{
+	if (bytes % DISK_BLOCK) {
+		disk->counters->failed_unaligned++;
+		fail(request, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	(void)judge_blocks(disk, request, sector, bytes >> DISK_SECTOR_SHIFT, &request->block,
+			   &request->left);
+}
+
+static enum guest_error judge_ranges(struct disk *disk, const struct chain *chain,
+				     struct guest_mem *mem, struct disk_request *request,
+				     uint64_t bytes)
+{
+	struct virtio_blk_discard_write_zeroes segment;
+	bool zeroes = request->type == VIRTIO_BLK_T_WRITE_ZEROES;
+	uint32_t allowed = zeroes ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
+	enum guest_error error;
+	uint32_t i, count;
+
+	if (!bytes || bytes % sizeof(segment) || bytes / sizeof(segment) > DISK_RANGES) {
+		disk->counters->failed_malformed++;
+		fail(request, VIRTIO_BLK_S_IOERR);
+		return GUEST_OK;
+	}
+	count = (uint32_t)(bytes / sizeof(segment));
+	for (i = 0; i < count; i++) {
+		error = chain_read(chain, mem, &request->place, &segment, sizeof(segment));
+		if (error)
+			return error;
+		if (le32toh(segment.flags) & ~allowed) {
+			disk->counters->failed_malformed++;
+			fail(request, VIRTIO_BLK_S_UNSUPP);
+			return GUEST_OK;
+		}
+		if (!judge_blocks(disk, request, le64toh(segment.sector),
+				  le32toh(segment.num_sectors), &request->todo[i].block,
+				  &request->todo[i].count))
+			return GUEST_OK;
+	}
+	request->ranges = count;
+	return GUEST_OK;
+}
+
+enum guest_error disk_begin(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
+			    struct disk_request *request)
+{
+	struct virtio_blk_outhdr header;
+	struct chain_place place = chain_readable(chain);
+	enum guest_error error;
+	uint64_t sector;
+
+	request->failed = false;
+	request->status = VIRTIO_BLK_S_OK;
+	request->left = 0;
+	request->written = 0;
+	request->range = 0;
+	request->ranges = 0;
+	if (chain->readable < sizeof(header) || !chain->writable)
+		return GUEST_ERROR_request_short;
+	error = chain_read(chain, mem, &place, &header, sizeof(header));
+	if (error)
+		return error;
+	request->type = le32toh(header.type);
+	sector = le64toh(header.sector);
+	switch (request->type) {
+	case VIRTIO_BLK_T_IN:
+		request->place = chain_writable(chain);
+		judge_data(disk, request, sector, chain->writable - 1);
+		return GUEST_OK;
+	case VIRTIO_BLK_T_OUT:
+		request->place = place;
+		judge_data(disk, request, sector, chain->readable - sizeof(header));
+		return GUEST_OK;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		request->place = place;
+		return judge_ranges(disk, chain, mem, request, chain->readable - sizeof(header));
+	case VIRTIO_BLK_T_GET_ID:
+		request->place = chain_writable(chain);
+		return GUEST_OK;
+	case VIRTIO_BLK_T_FLUSH:
+		return GUEST_OK;
+	default:
+		fail(request, VIRTIO_BLK_S_UNSUPP);
+		return GUEST_OK;
+	}
+}
+
+static enum guest_error step_read(struct disk *disk, const struct chain *chain,
+				  struct guest_mem *mem, struct disk_request *request,
+				  uint32_t *budget)
+{
+	enum guest_error error;
+
+	while (request->left && *budget) {
+		--*budget;
+		if (!read_block(disk, request->block)) {
+			disk->counters->failed_lost++;
+#ifdef DISK_ANSWERS_ZEROS_FOR_LOST
+			/* Negative control of the tests: what must never be built otherwise. */
+			memset(disk->page, 0, DISK_BLOCK);
+#else
+			fail(request, VIRTIO_BLK_S_IOERR);
+			return GUEST_OK;
+#endif
+		}
+		error = chain_write(chain, mem, &request->place, disk->page, DISK_BLOCK);
+		if (error)
+			return error;
+		request->block++;
+		request->left--;
+		request->written += DISK_BLOCK;
+		disk->counters->pages_out++;
+		disk->counters->bytes_out += DISK_BLOCK;
+	}
+	return GUEST_OK;
+}
+
+static enum guest_error step_write(struct disk *disk, const struct chain *chain,
+				   struct guest_mem *mem, struct disk_request *request,
+				   uint32_t *budget)
+{
+	enum guest_error error;
+	int refused;
+
+	while (request->left && *budget && !disk->frozen) {
+		--*budget;
+		error = chain_read(chain, mem, &request->place, disk->page, DISK_BLOCK);
+		if (error)
+			return error;
+		refused = write_block(disk, request->block);
+		if (refused == -TMEM_EAGAIN) {
+			disk->frozen = true;
+			return GUEST_OK;
+		}
+		if (refused) {
+			disk->counters->failed_no_room++;
+			fail(request, VIRTIO_BLK_S_IOERR);
+			return GUEST_OK;
+		}
+		request->block++;
+		request->left--;
+		disk->counters->pages_in++;
+		disk->counters->bytes_in += DISK_BLOCK;
+	}
+	return GUEST_OK;
+}
+
+static bool step_ranges(struct disk *disk, struct disk_request *request, uint32_t *budget)
+{
+	while (request->range < request->ranges) {
+		if (!*budget)
+			return false;
+		--*budget;
+		empty_blocks(disk, &request->todo[request->range]);
+		if (!request->todo[request->range].count)
+			request->range++;
+	}
+	return true;
+}
+
+static enum guest_error answer_id(struct disk *disk, const struct chain *chain,
+				  struct guest_mem *mem, struct disk_request *request)
+{
+	uint64_t room = chain->writable - 1;
+
+	request->written = room < sizeof(disk->id) ? room : sizeof(disk->id);
+	return chain_write(chain, mem, &request->place, disk->id, (size_t)request->written);
+}
+
+static void count_answer(struct disk *disk, const struct disk_request *request)
+{
+	switch (request->type) {
+	case VIRTIO_BLK_T_IN:
+		disk->counters->reads++;
+		break;
+	case VIRTIO_BLK_T_OUT:
+		disk->counters->writes++;
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		disk->counters->flushes++;
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		disk->counters->get_ids++;
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+		disk->counters->discards++;
+		break;
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		disk->counters->write_zeroes++;
+		break;
+	default:
+		disk->counters->unsupported++;
+		break;
+	}
+}
+
+/* The status byte comes last; a length counts it only if all before it was written. */
+static enum guest_error finish(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
+			       struct disk_request *request)
+{
+	if (request->written == chain->writable - 1)
+		request->written++;
+	count_answer(disk, request);
+	return chain_write_last(chain, mem, request->status);
+}
+
+enum guest_error disk_step(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
+			   struct disk_request *request, uint32_t *budget, enum disk_step *step)
+{
+	enum guest_error error = GUEST_OK;
+	bool done = true;
+
+	*step = DISK_MORE;
+	if (!*budget)
+		return GUEST_OK;
+	if (request->failed) {
+		--*budget;
+	} else {
+		switch (request->type) {
+		case VIRTIO_BLK_T_IN:
+			error = step_read(disk, chain, mem, request, budget);
+			done = !request->left;
+			break;
+		case VIRTIO_BLK_T_OUT:
+			error = step_write(disk, chain, mem, request, budget);
+			done = !request->left;
+			break;
+		case VIRTIO_BLK_T_DISCARD:
+		case VIRTIO_BLK_T_WRITE_ZEROES:
+			done = step_ranges(disk, request, budget);
+			break;
+		case VIRTIO_BLK_T_GET_ID:
+			--*budget;
+			error = answer_id(disk, chain, mem, request);
+			break;
+		default:
+			--*budget;
+			break;
+		}
+	}
+	if (error)
+		return error;
+	if (!done && !request->failed) {
+		if (request->type == VIRTIO_BLK_T_OUT && disk->frozen)
+			*step = DISK_FROZEN;
+		return GUEST_OK;
+	}
+	*step = DISK_DONE;
+	return finish(disk, chain, mem, request);
+}
+
+enum guest_error disk_refuse(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
+			     struct disk_request *request)
+{
+	disk->counters->failed_stopped++;
+	request->written = 0;
+	fail(request, VIRTIO_BLK_S_IOERR);
+	return finish(disk, chain, mem, request);
+}

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A guest from birth to death: its client in the engine, its disk, its
+ * listening socket, and whichever session is visiting.
+ */
+#include "guest.h"
+#include "daemon.h"
+#include "log.h"
+#include "session.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* How often a frozen disk tries whether it has thawed, in nanoseconds. */
+#define RETRY_NS 20000000l
+
+#define BACKLOG 4
+
+struct guest {
+	struct daemon *daemon;
+	char name[GUEST_NAME_MAX + 1];
+	struct tmem_client *client;
+	struct disk disk;
+	struct guest_counters counters;
+
+	struct sockaddr_un address;
+	dev_t socket_device; /* of the socket's name, so that only our own is removed */
+	ino_t socket_inode;
+	struct watch listener;
+	struct watch timer;
+	bool timer_armed;
+
+	struct session_host host;
+	struct session *session; /* NULL: nobody is connected */
+
+	bool in_use;
+	void (*in_use_hook)(struct guest *guest, bool in_use, void *arg);
+	void *in_use_arg;
+};
+
+static const struct {
+	const char *name;
+	const char *text;
+} errors[GUEST_ERROR_COUNT] = {[GUEST_OK] = {"none", "no error"},
+#define ERROR_TEXT(id, sentence) [GUEST_ERROR_##id] = {#id, sentence},
+			       GUEST_ERRORS(ERROR_TEXT)
+#undef ERROR_TEXT
+};
+
+const char *guest_error_name(enum guest_error error)
+{
+	return errors[error].name;
+}
+
+const char *guest_error_text(enum guest_error error)
+{
+	return errors[error].text;
+}
+
+static void count_error(struct guest *guest, enum guest_error error)
+{
+	guest->counters.errors[error]++;
+	log_warning("guest %s: %s: %s", guest->name, guest_error_name(error),
+		    guest_error_text(error));
+}
+
+static void on_ended(void *arg, enum guest_error error)
+{
+	struct guest *guest = arg;
+
+	if (error) {
+		count_error(guest, error);
+		guest->counters.sessions_ended++;
+	}
+	session_destroy(guest->session);
+	guest->session = NULL;
+	log_info("guest %s: disconnected", guest->name);
+}
+
+static void on_in_use(void *arg, bool in_use)
+{
+	struct guest *guest = arg;
+
+	if (guest->in_use == in_use)
+		return;
+	guest->in_use = in_use;
+	if (guest->in_use_hook)
+		guest->in_use_hook(guest, in_use, guest->in_use_arg);
+}
+
+/* A front-end that was killed may still look connected: its last words are read first. */
+static bool is_taken(struct guest *guest)
+{
+	enum guest_error error;
+	bool closed;
+
+	if (!guest->session)
+		return false;
+	error = session_receive(guest->session, &closed);
+	if (error || closed)
+		on_ended(guest, error);
+	return guest->session != NULL;
+}
+
+static void on_connect(struct watch *watch, uint32_t ready)
+{
+	struct guest *guest = (struct guest *)((char *)watch - offsetof(struct guest, listener));
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int error;
+
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			count_error(guest, GUEST_ERROR_no_resources);
+		return;
+	}
+	if (is_taken(guest)) {
+		close(fd);
+		count_error(guest, GUEST_ERROR_second_connection);
+		return;
+	}
+	error = session_create(&guest->host, fd, &guest->session);
+	if (error) {
+		guest->session = NULL;
+		count_error(guest, GUEST_ERROR_no_resources);
+		return;
+	}
+	log_info("guest %s: connected", guest->name);
+}
+
+/* The timer fires once; a disk that is still frozen arms it again. */
+static void on_timer(struct watch *watch, uint32_t ready)
+{
+	struct guest *guest = (struct guest *)((char *)watch - offsetof(struct guest, timer));
+	uint64_t expirations;
+
+	if (read(watch->fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		return;
+	guest->timer_armed = false;
+	guest->disk.frozen = false;
+	if (guest->session)
+		session_retry(guest->session);
+}
+
+static void arm_timer(struct guest *guest)
+{
+	const struct itimerspec soon = {.it_value = {.tv_nsec = RETRY_NS}};
+
+	if (guest->timer_armed)
+		return;
+	guest->timer_armed = !timerfd_settime(guest->timer.fd, 0, &soon, NULL);
+}
+
+/* A socket at @address that nobody listens on is removed. 0 or -errno. */
+static int clear_path(const struct sockaddr_un *address, const char *name)
+{
+	struct stat stat;
+	int fd, error;
+
+	if (lstat(address->sun_path, &stat)) {
+		if (errno == ENOENT)
+			return 0;
+		error = -errno;
+		log_error("guest %s: cannot look at %s: %s", name, address->sun_path,
+			  strerror(-error));
+		return error;
+	}
+	if (!S_ISSOCK(stat.st_mode)) {
+		log_error("guest %s: %s exists and is not a socket", name, address->sun_path);
+		return -EEXIST;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
+	close(fd);
+	if (!error || error == EAGAIN) {
+		log_error("guest %s: somebody listens on %s already", name, address->sun_path);
+		return -EADDRINUSE;
+	}
+	if (error != ECONNREFUSED || unlink(address->sun_path)) {
+		error = error == ECONNREFUSED ? errno : error;
+		log_error("guest %s: %s exists and cannot be replaced: %s", name, address->sun_path,
+			  strerror(error));
+		return -error;
+	}
+	log_info("guest %s: removed %s, which nobody listened on", name, address->sun_path);
+	return 0;
+}
+
+static int judge_path(struct guest *guest, const char *path)
+{
+	size_t length = strlen(path);
+
+	if (length == 0 || length >= sizeof(guest->address.sun_path)) {
+		log_error("guest %s: the socket path has %zu bytes, it must have 1 to %zu: %s",
+			  guest->name, length, sizeof(guest->address.sun_path) - 1, path);
+		return -ENAMETOOLONG;
+	}
+	guest->address.sun_family = AF_UNIX;
+	memcpy(guest->address.sun_path, path, length + 1);
+	return 0;
+}
+
+/* Only the owner may connect: the file's mode is the authorisation. */
+static int bind_privately(const struct guest *guest, int fd)
+{
+	mode_t saved = umask(077);
+	int error = bind(fd, (const struct sockaddr *)&guest->address, sizeof(guest->address))
+			    ? -errno
+			    : 0;
+
+	umask(saved);
+	return error;
+}
+
+static int start_listening(struct guest *guest)
+{
+	const char *path = guest->address.sun_path;
+	struct stat stat;
+	int fd, error;
+
+	error = clear_path(&guest->address, guest->name);
+	if (error)
+		return error;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = bind_privately(guest, fd);
+	if (error) {
+		log_error("guest %s: cannot make the socket %s: %s", guest->name, path,
+			  strerror(-error));
+		goto err_close;
+	}
+	if (lstat(path, &stat) || listen(fd, BACKLOG)) {
+		error = -errno;
+		log_error("guest %s: cannot listen on %s: %s", guest->name, path, strerror(-error));
+		goto err_unlink;
+	}
+	guest->socket_device = stat.st_dev;
+	guest->socket_inode = stat.st_ino;
+	guest->listener.fd = fd;
+	guest->listener.events = EPOLLIN;
+	guest->listener.fn = on_connect;
+	error = loop_add(guest->daemon->loop, &guest->listener);
+	if (error)
+		goto err_unlink;
+	return 0;
+
+err_unlink:
+	unlink(path);
+err_close:
+	close(fd);
+	return error;
+}
+
+static void stop_listening(struct guest *guest)
+{
+	struct stat stat;
+
+	loop_remove(guest->daemon->loop, &guest->listener);
+	close(guest->listener.fd);
+	if (!lstat(guest->address.sun_path, &stat) && stat.st_dev == guest->socket_device &&
+	    stat.st_ino == guest->socket_inode)
+		unlink(guest->address.sun_path);
+}
+
+static int start_timer(struct guest *guest)
+{
+	int error;
+
+	guest->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (guest->timer.fd < 0)
+		return -errno;
+	guest->timer.events = EPOLLIN;
+	guest->timer.fn = on_timer;
+	error = loop_add(guest->daemon->loop, &guest->timer);
+	if (error)
+		close(guest->timer.fd);
+	return error;
+}
+
+static void stop_timer(struct guest *guest)
+{
+	loop_remove(guest->daemon->loop, &guest->timer);
+	close(guest->timer.fd);
+}
+
+/* A disk is what its allocation holds when nothing compresses: it can always be filled. */
+static int judge_capacity(const struct guest_config *config, uint64_t *blocks)
+{
+	uint64_t most = tmem_allocation_pages(config->allocation, DISK_PIECE);
+
+	if (config->disk_bytes % DISK_BLOCK) {
+		log_error("guest %s: a disk of %" PRIu64 " bytes is not whole blocks of %u",
+			  config->name, config->disk_bytes, DISK_BLOCK);
+		return -EINVAL;
+	}
+	*blocks = config->disk_bytes ? config->disk_bytes / DISK_BLOCK : most;
+	if (*blocks && *blocks <= most)
+		return 0;
+	log_error("guest %s: a disk of %" PRIu64 " bytes does not fit: an allocation of %" PRIu64
+		  " bytes holds %" PRIu64 " bytes of disk; it needs %" PRIu64,
+		  config->name, *blocks * DISK_BLOCK, config->allocation, most * DISK_BLOCK,
+		  tmem_pages_allocation(*blocks ? *blocks : 1, DISK_PIECE));
+	return -TMEM_ENOSPC;
+}
+
+static int create_client(struct guest *guest, const struct guest_config *config)
+{
+	const struct tmem_client_config client = {
+		.size = sizeof(client),
+		.codec = config->codec,
+		.allocation = config->allocation,
+	};
+	int error = tmem_client_create(guest->daemon->engine, guest->daemon->worker, &client,
+				       &guest->client);
+
+	if (error)
+		log_error("guest %s: an allocation of %" PRIu64 " bytes was refused: %s",
+			  config->name, config->allocation, strerror(-error));
+	return error;
+}
+
+static void fill_host(struct guest *guest, const struct guest_config *config)
+{
+	guest->host.loop = guest->daemon->loop;
+	guest->host.disk = &guest->disk;
+	guest->host.counters = &guest->counters;
+	guest->host.name = guest->name;
+	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;
+	guest->host.in_use = on_in_use;
+	guest->host.ended = on_ended;
+	guest->host.arg = guest;
+}
+
+int guest_create(struct daemon *daemon, const struct guest_config *config, struct guest **out)
+{
+	struct guest *guest;
+	uint64_t blocks;
+	int error;
+
+	if (config->queues > GUEST_QUEUES_MAX || strlen(config->name) > GUEST_NAME_MAX) {
+		log_error("guest %s: at most %d queues, and names of at most %d bytes",
+			  config->name, GUEST_QUEUES_MAX, GUEST_NAME_MAX);
+		return -EINVAL;
+	}
+	error = guest_mem_setup();
+	if (error)
+		return error;
+	error = judge_capacity(config, &blocks);
+	if (error)
+		return error;
+	guest = calloc(1, sizeof(*guest));
+	if (!guest)
+		return -ENOMEM;
+	guest->daemon = daemon;
+	strcpy(guest->name, config->name);
+	guest->in_use = config->contents_unknown;
+	fill_host(guest, config);
+
+	error = judge_path(guest, config->socket_path);
+	if (error)
+		goto err_free;
+	error = create_client(guest, config);
+	if (error)
+		goto err_free;
+	error = disk_open(&guest->disk, guest->client, daemon->worker, blocks, guest->name,
+			  config->contents_unknown, &guest->counters);
+	if (error)
+		goto err_client;
+	error = start_timer(guest);
+	if (error)
+		goto err_disk;
+	error = start_listening(guest);
+	if (error)
+		goto err_timer;
+	*out = guest;
+	return 0;
+
+err_timer:
+	stop_timer(guest);
+err_disk:
+	disk_close(&guest->disk);
+err_client:
+	tmem_client_destroy(guest->client, daemon->worker);
+err_free:
+	free(guest);
+	return error;
+}
+
+void guest_destroy(struct guest *guest)
+{
+	if (guest->session)
+		on_ended(guest, GUEST_OK);
+	stop_listening(guest);
+	stop_timer(guest);
+	disk_close(&guest->disk);
+	tmem_client_destroy(guest->client, guest->daemon->worker);
+	free(guest);
+}
+
+bool guest_turn(struct guest *guest)
+{
+	enum guest_error error;
+	bool more;
+
+	if (!guest->session)
+		return false;
+	error = session_turn(guest->session, &more);
+	if (error) {
+		on_ended(guest, error);
+		return false;
+	}
+	if (guest->disk.frozen)
+		arm_timer(guest);
+	return more;
+}
+
+void guest_figures(const struct guest *guest, struct guest_figures *figures)
+{
+	figures->connected = guest->session != NULL;
+	figures->in_use = guest->in_use;
+	figures->disk_bytes = guest->disk.blocks * DISK_BLOCK;
+	figures->blocks_empty = disk_blocks_empty(&guest->disk);
+	figures->blocks_stored = disk_blocks_stored(&guest->disk);
+	figures->blocks_lost = disk_blocks_lost(&guest->disk);
+	figures->counters = guest->counters;
+}
+
+struct tmem_client *guest_client(const struct guest *guest)
+{
+	return guest->client;
+}
+
+void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool, void *), void *arg)
+{
+	guest->in_use_hook = fn;
+	guest->in_use_arg = arg;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: one swap disk behind one listening socket, from `tmem add` to
+ * `tmem remove`. The disk, its pages and its figures belong to the guest;
+ * a connection is only a visitor, of whom there is at most one at a time.
+ *
+ * All calls are made by the thread that runs the loop.
+ */
+#ifndef TMEMD_GUEST_H
+#define TMEMD_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+struct guest;
+struct tmem_client;
+
+/* Pages that one queue may move before the others have their turn. */
+#define GUEST_TURN_PAGES 64
+
+#define GUEST_QUEUES_MAX     16
+#define GUEST_QUEUES_DEFAULT 8
+#define GUEST_NAME_MAX	     64
+
+struct guest_config {
+	const char *name;	 /* [a-z0-9_.-]{1,64}, judged by the caller */
+	const char *socket_path; /* of the socket to listen on; must fit in a sockaddr_un */
+	uint64_t disk_bytes;	 /* whole blocks of 4096; 0: all that the allocation holds */
+	uint64_t allocation;	 /* bytes reserved, metadata included */
+	uint8_t codec;		 /* enum tmem_codec_id, for new writes */
+	uint16_t queues;	 /* most that a front-end may use; 0: GUEST_QUEUES_DEFAULT */
+	/*
+	 * The disk was in use when an earlier daemon died: every block is lost
+	 * until it is written or discarded, or until a front-end that starts
+	 * afresh resets the device.
+	 */
+	bool contents_unknown;
+};
+
+/* What ended a session: name, sentence. Each is logged and counted. */
+#define GUEST_ERRORS(X)                                                                     \
+	X(message_version, "message with a wrong version or with the reply flag")           \
+	X(message_unknown, "message that is not known, or was not negotiated")              \
+	X(message_too_long, "message longer than any that is known")                        \
+	X(message_size, "message whose size does not fit its kind")                         \
+	X(message_half, "connection that ended in the middle of a message")                 \
+	X(message_receive, "connection that could not be read")                             \
+	X(message_value, "message with a value that is out of bounds")                      \
+	X(message_out_of_turn, "message at a moment when it makes no sense")                \
+	X(reply_blocked, "front-end that does not take its replies")                        \
+	X(descriptor_count, "message with too many or too few descriptors")                 \
+	X(descriptor_not_event, "descriptor that is not an eventfd where one is needed")    \
+	X(descriptor_not_memory, "descriptor that is not memfd, tmpfs or hugetlbfs memory") \
+	X(feature_unknown, "feature that was never offered")                                \
+	X(region_count, "more memory regions than there are slots")                         \
+	X(region_overlap, "memory region that overlaps another one")                        \
+	X(region_wrap, "memory region that wraps or is empty")                              \
+	X(region_truncated, "memory region that reaches beyond its file")                   \
+	X(region_unknown, "removal of a memory region that was never added")                \
+	X(region_map, "memory that cannot be mapped")                                       \
+	X(memory_fault, "memory that was taken away while mapped")                          \
+	X(queue_index, "queue number that was never offered")                               \
+	X(queue_size, "queue size that is zero, too large or no power of two")              \
+	X(queue_address, "ring that lies outside the memory regions or is not aligned")     \
+	X(queue_runaway, "ring whose available index ran away")                             \
+	X(queue_head, "available entry that is no descriptor of the ring")                  \
+	X(queue_head_busy, "available entry that is still being served")                    \
+	X(chain_loop, "descriptor chain that loops or is longer than its table")            \
+	X(chain_next, "descriptor that points outside its table")                           \
+	X(chain_direction, "readable descriptor behind a writable one")                     \
+	X(chain_address, "buffer that lies outside the memory regions or wraps")            \
+	X(chain_indirect, "indirect table that is nested, empty, not whole or too long")    \
+	X(request_short, "request without room for its header or its status")               \
+	X(log_address, "dirty log that does not cover what is written")                     \
+	X(inflight_malformed, "in-flight region that is malformed")                         \
+	X(call_blocked, "call eventfd that cannot be written without waiting")              \
+	X(second_connection, "second connection while the first one lives; it was closed")  \
+	X(no_resources, "no memory or descriptors left in the daemon for this session")
+
+enum guest_error {
+	GUEST_OK,
+#define GUEST_ERROR_ID_(name, sentence) GUEST_ERROR_##name,
+	GUEST_ERRORS(GUEST_ERROR_ID_)
+#undef GUEST_ERROR_ID_
+		GUEST_ERROR_COUNT
+};
+
+/* "queue_runaway", and the sentence above. */
+const char *guest_error_name(enum guest_error error);
+const char *guest_error_text(enum guest_error error);
+
+/* What was done for a front-end since `tmem add`. */
+#define GUEST_COUNTERS(X)                                                                     \
+	X(reads, "requests", "read requests answered")                                        \
+	X(writes, "requests", "write requests answered")                                      \
+	X(flushes, "requests", "flush requests answered")                                     \
+	X(discards, "requests", "discard requests answered")                                  \
+	X(write_zeroes, "requests", "write-zeroes requests answered")                         \
+	X(get_ids, "requests", "requests for the disk's name answered")                       \
+	X(unsupported, "requests", "requests of an unknown kind, refused")                    \
+	X(failed_unaligned, "requests", "requests failed because they are not whole blocks")  \
+	X(failed_beyond, "requests", "requests failed because they end beyond the disk")      \
+	X(failed_malformed, "requests", "discards and write-zeroes with a bad segment list")  \
+	X(failed_lost, "requests", "reads failed because a block is lost")                    \
+	X(failed_no_room, "requests", "writes failed because the store did not take a block") \
+	X(failed_stopped, "requests", "frozen writes failed because their ring was stopped")  \
+	X(resubmitted, "requests", "requests found in flight when a ring started")            \
+	X(frozen_waits, "requests", "writes that waited because the client is frozen")        \
+	X(pages_in, "pages", "blocks that the guest wrote")                                   \
+	X(pages_out, "pages", "blocks that the guest read")                                   \
+	X(bytes_in, "bytes", "bytes that the guest wrote")                                    \
+	X(bytes_out, "bytes", "bytes that the guest read")                                    \
+	X(blocks_discarded, "blocks", "blocks emptied by discard and write-zeroes")           \
+	X(kicks, "events", "kicks received")                                                  \
+	X(calls, "events", "calls sent")                                                      \
+	X(sessions, "connections", "connections accepted")                                    \
+	X(sessions_ended, "connections", "connections ended because of an error")
+
+struct guest_counters {
+#define GUEST_COUNTER_FIELD_(name, unit, sentence) uint64_t name;
+	GUEST_COUNTERS(GUEST_COUNTER_FIELD_)
+#undef GUEST_COUNTER_FIELD_
+	uint64_t errors[GUEST_ERROR_COUNT];
+};
+
+struct guest_figures {
+	bool connected;
+	bool in_use; /* a front-end has started rings since `tmem add`, or the contents are unknown */
+	uint64_t disk_bytes;
+	uint64_t blocks_empty;
+	uint64_t blocks_stored;
+	uint64_t blocks_lost;
+	struct guest_counters counters;
+};
+
+/* 0, -errno or -TMEM_E*; on failure the cause is logged and nothing is left behind. */
+int guest_create(struct daemon *daemon, const struct guest_config *config, struct guest **guest);
+void guest_destroy(struct guest *guest);
+
+/* Serves at most GUEST_TURN_PAGES pages per queue. True: more is waiting, call again. */
+bool guest_turn(struct guest *guest);
+
+void guest_figures(const struct guest *guest, struct guest_figures *figures);
+struct tmem_client *guest_client(const struct guest *guest);
+
+/* Called with true when a front-end first starts a ring, with false when a reset frees the disk. */
+void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool in_use, void *),
+			   void *arg);
+
+#endif

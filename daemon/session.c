@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The life of a connection: bytes become messages, kicks become turns.
+ *
+ * A turn serves at most GUEST_TURN_PAGES pages of each queue, beginning with
+ * another queue each time. A request may stay open from turn to turn; a
+ * write that meets a frozen client is put aside, and what comes behind it
+ * goes on.
+ */
+#include "session.h"
+#include "log.h"
+#include <errno.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Messages of one peer that are handled before others have their turn. */
+#define MESSAGES_AT_A_TIME 16
+
+static void forget_message(struct session *session)
+{
+	struct vhost_user_message *message = &session->message;
+	uint32_t i;
+
+	for (i = 0; i < message->fds; i++) {
+		if (message->fd[i] >= 0)
+			close(message->fd[i]);
+	}
+	message->fds = 0;
+	session->have = 0;
+}
+
+static void on_socket(struct watch *watch, uint32_t ready)
+{
+	struct session *session =
+		(struct session *)((char *)watch - offsetof(struct session, socket));
+	const struct session_host *host = session->host;
+	enum guest_error error;
+	bool closed;
+
+	error = session_receive(session, &closed);
+	if (error || closed)
+		host->ended(host->arg, error);
+}
+
+static void on_kick(struct watch *watch, uint32_t ready)
+{
+	struct session_queue *queue =
+		(struct session_queue *)((char *)watch - offsetof(struct session_queue, kick));
+
+	queue->session->host->counters->kicks++;
+	queue->pending = true;
+	queue->session->pending = true;
+}
+
+int session_create(const struct session_host *host, int fd, struct session **out)
+{
+	struct session *session;
+	uint16_t i;
+	int error;
+
+	session = calloc(1, sizeof(*session) + host->queues * sizeof(session->queue[0]));
+	if (!session) {
+		close(fd);
+		return -ENOMEM;
+	}
+	session->host = host;
+	guest_mem_init(&session->mem);
+	for (i = 0; i < host->queues; i++) {
+		session->queue[i].session = session;
+		session->queue[i].kick.fd = -1;
+		virtqueue_init(&session->queue[i].ring, &session->mem, &session->inflight, i);
+	}
+	session->socket.fd = fd;
+	session->socket.events = EPOLLIN;
+	session->socket.fn = on_socket;
+	error = loop_add(host->loop, &session->socket);
+	if (error) {
+		close(fd);
+		free(session);
+		return error;
+	}
+	host->counters->sessions++;
+	*out = session;
+	return 0;
+}
+
+static void drop_kick(struct session *session, struct session_queue *queue)
+{
+	if (queue->kick.fd < 0)
+		return;
+	loop_remove(session->host->loop, &queue->kick);
+	close(queue->kick.fd);
+	queue->kick.fd = -1;
+}
+
+void session_destroy(struct session *session)
+{
+	uint16_t i;
+
+	for (i = 0; i < session->host->queues; i++) {
+		drop_kick(session, &session->queue[i]);
+		virtqueue_close(&session->queue[i].ring);
+	}
+	loop_remove(session->host->loop, &session->socket);
+	close(session->socket.fd);
+	forget_message(session);
+	inflight_close(&session->inflight);
+	guest_mem_close(&session->mem);
+	free(session);
+}
+
+bool session_has(const struct session *session, enum vhost_user_protocol_feature feature)
+{
+	return session->protocol_features >> feature & 1;
+}
+
+/* Keeps the descriptors that came with the last bytes; they are ours from here on. */
+static enum guest_error keep_descriptors(struct session *session, struct msghdr *header)
+{
+	struct vhost_user_message *message = &session->message;
+	enum guest_error error = GUEST_OK;
+	struct cmsghdr *control;
+	size_t i, count;
+	int fd;
+
+	for (control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(control) + i * sizeof(fd), sizeof(fd));
+			if (message->fds < VHOST_USER_FDS_MAX) {
+				message->fd[message->fds++] = fd;
+			} else {
+				close(fd);
+				error = GUEST_ERROR_descriptor_count;
+			}
+		}
+	}
+	if (header->msg_flags & MSG_CTRUNC)
+		error = GUEST_ERROR_descriptor_count;
+	return error;
+}
+
+/*
+ * Reads up to @want bytes behind those we have, which is never across the
+ * border of header and payload. *@got: 0 where nothing is there.
+ */
+static enum guest_error receive_bytes(struct session *session, size_t want, size_t *got,
+				      bool *closed)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VHOST_USER_FDS_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct vhost_user_message *message = &session->message;
+	size_t head = sizeof(message->header);
+	char *to = session->have < head ? (char *)&message->header + session->have
+					: (char *)message->payload.bytes + (session->have - head);
+	struct iovec vector = {to, want};
+	struct msghdr header = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t result;
+
+	*got = 0;
+	do
+		result = recvmsg(session->socket.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (result < 0 && errno == EINTR);
+	if (result < 0) {
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return GUEST_OK;
+		/* A peer that was killed leaves a reset behind. */
+		if (errno == ECONNRESET && !session->have) {
+			*closed = true;
+			return GUEST_OK;
+		}
+		return errno == ECONNRESET ? GUEST_ERROR_message_half : GUEST_ERROR_message_receive;
+	}
+	if (result == 0) {
+		*closed = true;
+		return session->have ? GUEST_ERROR_message_half : GUEST_OK;
+	}
+	*got = (size_t)result;
+	return keep_descriptors(session, &header);
+}
+
+static enum guest_error send_reply(struct session *session)
+{
+	struct vhost_user_message *message = &session->message;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	size_t size = sizeof(message->header) + message->header.size;
+	struct iovec vector[2] = {
+		{&message->header, sizeof(message->header)},
+		{message->payload.bytes, message->header.size},
+	};
+	struct msghdr header = {.msg_iov = vector, .msg_iovlen = 2};
+	ssize_t result;
+
+	message->header.flags = VHOST_USER_VERSION | VHOST_USER_REPLY;
+	if (message->reply_fd >= 0) {
+		memset(&control, 0, sizeof(control));
+		header.msg_control = control.bytes;
+		header.msg_controllen = sizeof(control.bytes);
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.align), &message->reply_fd, sizeof(int));
+	}
+	do
+		result = sendmsg(session->socket.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (result < 0 && errno == EINTR);
+	if (message->reply_fd >= 0)
+		close(message->reply_fd);
+	message->reply_fd = -1;
+	/* A peer that has hung up meanwhile is found out by the next read. */
+	if (result < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return GUEST_OK;
+	return result == (ssize_t)size ? GUEST_OK : GUEST_ERROR_reply_blocked;
+}
+
+static enum guest_error dispatch(struct session *session)
+{
+	struct vhost_user_message *message = &session->message;
+	bool wanted = (message->header.flags & VHOST_USER_NEED_REPLY) &&
+		      session_has(session, VHOST_USER_PROTOCOL_REPLY_ACK);
+	enum guest_error error, sent = GUEST_OK;
+
+	message->reply = false;
+	message->refused = false;
+	message->reply_fd = -1;
+	error = vhost_user_handle(session, message);
+	if (!error && message->reply) {
+		sent = send_reply(session);
+	} else if (wanted) {
+		message->payload.number = error || message->refused;
+		message->header.size = sizeof(message->payload.number);
+		sent = send_reply(session);
+	}
+	forget_message(session);
+	return error ? error : sent;
+}
+
+enum guest_error session_receive(struct session *session, bool *closed)
+{
+	struct vhost_user_header *header = &session->message.header;
+	uint32_t messages = 0;
+	enum guest_error error;
+	size_t want, got;
+
+	*closed = false;
+	while (messages < MESSAGES_AT_A_TIME) {
+		want = sizeof(*header);
+		if (session->have >= sizeof(*header))
+			want += header->size;
+		if (session->have < want) {
+			error = receive_bytes(session, want - session->have, &got, closed);
+			if (error || *closed || !got)
+				return error;
+			session->have += got;
+			if (session->have == sizeof(*header)) {
+				error = vhost_user_judge(session, header);
+				if (error)
+					return error;
+			}
+			if (session->have < sizeof(*header) ||
+			    session->have < sizeof(*header) + header->size)
+				continue;
+		}
+		error = dispatch(session);
+		if (error)
+			return error;
+		messages++;
+	}
+	return GUEST_OK;
+}
+
+static void mark_pending(struct session *session, struct session_queue *queue)
+{
+	queue->pending = true;
+	session->pending = true;
+}
+
+enum guest_error session_start_queue(struct session *session, uint16_t index, int fd)
+{
+	struct session_queue *queue = &session->queue[index];
+	const struct session_host *host = session->host;
+	enum guest_error error;
+
+	drop_kick(session, queue);
+	queue->kick.fd = fd;
+	queue->kick.events = EPOLLIN | EPOLLET;
+	queue->kick.fn = on_kick;
+	if (loop_add(host->loop, &queue->kick)) {
+		close(fd);
+		queue->kick.fd = -1;
+		return GUEST_ERROR_no_resources;
+	}
+	mark_pending(session, queue);
+	if (queue->ring.started)
+		return GUEST_OK;
+	error = virtqueue_start(&queue->ring, session->features >> VIRTIO_RING_F_EVENT_IDX & 1);
+	if (error)
+		return error;
+	queue->open = false;
+	host->counters->resubmitted += queue->ring.waiting_count;
+	if (!session->used)
+		host->in_use(host->arg, true);
+	session->used = true;
+	return GUEST_OK;
+}
+
+void session_enable_queue(struct session *session, uint16_t index, bool enabled)
+{
+	session->queue[index].enabled = enabled;
+	mark_pending(session, &session->queue[index]);
+}
+
+void session_retry(struct session *session)
+{
+	uint16_t i;
+
+	for (i = 0; i < session->host->queues; i++)
+		mark_pending(session, &session->queue[i]);
+}
+
+static enum guest_error answer(struct session_queue *queue, uint16_t head)
+{
+	uint64_t written = queue->request.written;
+
+	queue->open = false;
+	return virtqueue_answer(&queue->ring, head,
+				written < UINT32_MAX ? (uint32_t)written : UINT32_MAX);
+}
+
+static enum guest_error call(struct session *session, struct session_queue *queue)
+{
+	enum guest_error error;
+	bool called;
+
+	error = virtqueue_call(&queue->ring, &called);
+	if (!error && called)
+		session->host->counters->calls++;
+	return error;
+}
+
+/* The next request, if there is one: those that waited come before new ones. */
+static enum guest_error open_request(struct session *session, struct session_queue *queue)
+{
+	struct disk *disk = session->host->disk;
+	enum guest_error error;
+	uint16_t head;
+	bool found;
+
+	queue->fresh = false;
+	found = !disk->frozen && virtqueue_waiting(&queue->ring, &head);
+	if (!found) {
+		error = virtqueue_next(&queue->ring, &head, &found);
+		if (error || !found)
+			return error;
+		queue->fresh = true;
+	}
+	error = virtqueue_load(&queue->ring, head);
+	if (!error)
+		error = disk_begin(disk, &queue->ring.chain, &session->mem, &queue->request);
+	queue->open = !error;
+	return error;
+}
+
+static enum guest_error serve(struct session *session, struct session_queue *queue,
+			      uint32_t *budget)
+{
+	uint16_t head = queue->ring.chain.head;
+	enum guest_error error;
+	enum disk_step step;
+
+	error = disk_step(session->host->disk, &queue->ring.chain, &session->mem, &queue->request,
+			  budget, &step);
+	if (error)
+		return error;
+	if (step == DISK_DONE)
+		return answer(queue, head);
+	if (step == DISK_FROZEN) {
+		/* Reading it again costs as much as a page. */
+		if (*budget)
+			--*budget;
+		queue->open = false;
+		if (queue->fresh) {
+			session->host->counters->frozen_waits++;
+			virtqueue_wait(&queue->ring, head);
+		} else {
+			virtqueue_wait_first(&queue->ring, head);
+		}
+	}
+	return GUEST_OK;
+}
+
+static enum guest_error turn_of(struct session *session, struct session_queue *queue)
+{
+	uint32_t budget = GUEST_TURN_PAGES;
+	enum guest_error error;
+	bool more;
+
+	while (budget) {
+		if (!queue->open) {
+			error = open_request(session, queue);
+			if (error)
+				return error;
+		}
+		if (queue->open) {
+			error = serve(session, queue, &budget);
+			if (error)
+				return error;
+			continue;
+		}
+		error = virtqueue_rest(&queue->ring, &more);
+		if (error)
+			return error;
+		if (!more) {
+			queue->pending = false;
+			break;
+		}
+	}
+	return call(session, queue);
+}
+
+/* Before protocol features there was no enabling: a ring that started was enabled. */
+static bool is_running(const struct session *session, const struct session_queue *queue)
+{
+	return queue->ring.started &&
+	       (queue->enabled || !(session->features >> VHOST_USER_F_PROTOCOL & 1));
+}
+
+enum guest_error session_turn(struct session *session, bool *more)
+{
+	uint16_t i, count = session->host->queues;
+	struct session_queue *queue;
+	enum guest_error error;
+
+	*more = false;
+	if (!session->pending)
+		return GUEST_OK;
+	session->pending = false;
+	for (i = 0; i < count; i++) {
+		queue = &session->queue[(session->first + i) % count];
+		if (!queue->pending || !is_running(session, queue))
+			continue;
+		error = turn_of(session, queue);
+		if (error)
+			return error;
+		if (queue->pending)
+			session->pending = true;
+	}
+	session->first = (uint16_t)((session->first + 1) % count);
+	*more = session->pending;
+	return GUEST_OK;
+}
+
+/*
+ * With an in-flight region what is not answered is found there by the next
+ * start. Without one, the front-end knows only an index: the request being
+ * served is handed back by it, and frozen writes have to fail.
+ */
+static enum guest_error settle(struct session *session, struct session_queue *queue)
+{
+	struct virtqueue *ring = &queue->ring;
+	enum guest_error error;
+	uint16_t head;
+
+	if (inflight_is_open(&session->inflight))
+		return GUEST_OK;
+	if (queue->open && queue->fresh)
+		virtqueue_undo(ring, ring->chain.head);
+	else if (queue->open)
+		virtqueue_wait_first(ring, ring->chain.head);
+	queue->open = false;
+	while (virtqueue_waiting(ring, &head)) {
+		error = virtqueue_load(ring, head);
+		if (!error)
+			error = disk_begin(session->host->disk, &ring->chain, &session->mem,
+					   &queue->request);
+		if (!error)
+			error = disk_refuse(session->host->disk, &ring->chain, &session->mem,
+					    &queue->request);
+		if (!error)
+			error = answer(queue, head);
+		if (error)
+			return error;
+	}
+	return call(session, queue);
+}
+
+enum guest_error session_stop_queue(struct session *session, uint16_t index, uint16_t *base)
+{
+	struct session_queue *queue = &session->queue[index];
+	enum guest_error error = GUEST_OK;
+
+	if (queue->ring.started)
+		error = settle(session, queue);
+	queue->open = false;
+	queue->pending = false;
+	drop_kick(session, queue);
+	*base = queue->ring.started ? virtqueue_stop(&queue->ring) : queue->ring.base;
+	return error;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session: one connection of a front-end, with everything that dies with
+ * it: its memory, its queues, half a message. The disk stays.
+ *
+ * Nothing in here ends the session by itself: functions return what went
+ * wrong, up to the callback in the loop or the caller of session_turn, and
+ * the guest destroys the session there.
+ */
+#ifndef TMEMD_SESSION_H
+#define TMEMD_SESSION_H
+
+#include "disk.h"
+#include "loop.h"
+#include "vhost_user.h"
+
+struct session;
+
+/* What a session needs of its guest, all of which outlives it. */
+struct session_host {
+	struct loop *loop;
+	struct disk *disk;
+	struct guest_counters *counters;
+	const char *name;
+	uint16_t queues;
+	/* The front-end started a ring, or took a fresh start that freed the disk. */
+	void (*in_use)(void *arg, bool in_use);
+	/* The session is over, with @error or by its peer's wish; destroy it. */
+	void (*ended)(void *arg, enum guest_error error);
+	void *arg;
+};
+
+struct session_queue {
+	struct session *session;
+	struct watch
+		kick; /* fd -1: none. Edge-triggered and never read: there is no way to wait on it */
+	bool enabled;
+	bool pending; /* to be looked at in the next turn */
+	bool open;    /* request is being served */
+	bool fresh;   /* it came from the available ring, not from those that waited */
+	struct virtqueue ring;
+	struct disk_request request;
+};
+
+struct session {
+	const struct session_host *host;
+	struct watch socket;
+	uint64_t features;
+	uint64_t protocol_features;
+	bool pending;	/* some queue is */
+	bool used;	/* a ring was started */
+	uint16_t first; /* queue whose turn comes first */
+	struct guest_mem mem;
+	struct inflight inflight;
+
+	/* The message being received; have counts its bytes, header included. */
+	size_t have;
+	struct vhost_user_message message;
+
+	struct session_queue queue[]; /* host->queues of them */
+};
+
+/* Takes @fd over, also on failure. 0 or -errno. */
+int session_create(const struct session_host *host, int fd, struct session **session);
+void session_destroy(struct session *session);
+
+/* Reads what has come. *@closed: the peer ended the connection between messages. */
+enum guest_error session_receive(struct session *session, bool *closed);
+
+/* Serves each queue's turn. *@more: something is left. */
+enum guest_error session_turn(struct session *session, bool *more);
+
+/* Writes that wait because the client was frozen are tried again. */
+void session_retry(struct session *session);
+
+/* For the message handlers. */
+bool session_has(const struct session *session, enum vhost_user_protocol_feature feature);
+/* Takes @fd over: the queue's kick from now on; starts the queue if it is not running. */
+enum guest_error session_start_queue(struct session *session, uint16_t index, int fd);
+/* *@base: where the available ring goes on. */
+enum guest_error session_stop_queue(struct session *session, uint16_t index, uint16_t *base);
+void session_enable_queue(struct session *session, uint16_t index, bool enabled);
+
+#endif
