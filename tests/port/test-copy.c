@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "sanitizer.h"
 #include "tmem_port.h"
 
 #define WORDS (TMEM_PAGE_SIZE / 8)
@@ -160,7 +161,7 @@ static void copy_out_copies_one_page(void **state)
 	}
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(UNDER_TSAN)
 
 static volatile int stop;
 
@@ -228,7 +229,7 @@ int main(void)
 		cmocka_unit_test(copy_in_judges_every_word_at_any_alignment),
 		cmocka_unit_test(broken_copies_are_noticed),
 		cmocka_unit_test(copy_out_copies_one_page),
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(UNDER_TSAN)
 		cmocka_unit_test(verdict_is_about_what_arrived),
 #endif
 	};

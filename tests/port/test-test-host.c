@@ -193,6 +193,8 @@ static void writes_after_free_are_found(void **state)
 	/* Its turn comes again. */
 	assert_true(tmem_test_expect_panic(do_alloc, &misuse));
 	assert_string_equal(tmem_test_panic_text(), "an extent was written after it was freed");
+	/* What was reported is not reported twice. */
+	tmem_test_host_destroy(host);
 }
 
 static void leaks_are_reported(void **state)
