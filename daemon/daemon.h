@@ -23,9 +23,6 @@ struct run_dir;
 #define DAEMON_SOCKET_MAX 108 /* sun_path, its closing zero included */
 #define DAEMON_GUESTS_MAX 256
 
-/* How a swap disk files its blocks; what an allocation holds depends on it. */
-#define DAEMON_PAGES_PER_OBJECT 1024
-
 /* One guest as it was asked for; the entry owns the guest. */
 struct entry {
 	struct entry *next; /* in order of names */

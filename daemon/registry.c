@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "guest.h"
 #include "lock_memory.h"
 #include "log.h"
@@ -81,7 +82,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		       struct refusal *refusal)
 {
 	uint64_t pages = wish->disk / TMEM_PAGE_SIZE;
-	uint64_t needed = tmem_pages_allocation(pages, DAEMON_PAGES_PER_OBJECT);
+	uint64_t needed = tmem_pages_allocation(pages, DISK_PIECE);
 	char file[DAEMON_NAME_MAX + sizeof(".sock")];
 	struct stat st;
 
@@ -96,7 +97,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 	if (!check_protected(daemon, refusal))
 		return false;
 	entry->allocation = wish->allocation ? wish->allocation : needed;
-	if (tmem_allocation_pages(entry->allocation, DAEMON_PAGES_PER_OBJECT) < pages) {
+	if (tmem_allocation_pages(entry->allocation, DISK_PIECE) < pages) {
 		refuse(refusal, "ENOSPC",
 		       "an allocation of %" PRIu64 " bytes does not hold a disk of %" PRIu64,
 		       entry->allocation, wish->disk);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/* Commands that change guests: add, remove, set, freeze, thaw. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "link.h"
+#include "qemu.h"
+#include "units.h"
+#include "view.h"
+
+static void add_u64(struct json_object *request, const char *key, uint64_t number)
+{
+	if (number)
+		json_object_object_add(request, key, json_object_new_int64((int64_t)number));
+}
+
+static void add_text(struct json_object *request, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(request, key, json_object_new_string(text));
+}
+
+static bool codec_ok(const char *codec)
+{
+	if (!codec || !strcmp(codec, "lz4") || !strcmp(codec, "raw"))
+		return true;
+	fprintf(stderr, "tmem: --codec %s: neither lz4 nor raw\n", codec);
+	return false;
+}
+
+static void print_guest(struct json_object *guest, bool ram)
+{
+	char disk[UNITS_SIZE_TEXT];
+
+	printf("# guest %s: disk %s, %" PRIu64 " bytes of host memory reserved, %s\n",
+	       view_text(guest, "name"), units_format_size(view_u64(guest, "disk"), disk),
+	       view_u64(guest, "allocation"), view_text(guest, "codec"));
+	printf("# append to the QEMU command%s:\n",
+	       ram ? "" : ", with RAM set to the machine's memory (RAM=1G, say)");
+}
+
+enum status cmd_add(const struct arguments *arguments)
+{
+	struct json_object *request;
+	struct json_object *guest;
+	struct json_object *qemu;
+	enum status status;
+
+	if (!codec_ok(arguments->codec))
+		return STATUS_USAGE;
+	if (arguments->disk % 4096) {
+		fprintf(stderr, "tmem: --disk %" PRIu64 ": not a multiple of 4096\n",
+			arguments->disk);
+		return STATUS_USAGE;
+	}
+	request = link_named(arguments);
+	add_u64(request, "disk", arguments->disk);
+	add_u64(request, "allocation", arguments->allocation);
+	add_u64(request, "queues", arguments->queues);
+	add_text(request, "codec", arguments->codec);
+	status = link_ask(arguments, "add", request, &guest);
+	if (status != STATUS_OK)
+		return status;
+	qemu = qemu_arguments(arguments->name, view_text(guest, "socket"),
+			      view_u64(guest, "queues"), arguments->ram);
+	json_object_object_add(guest, "qemu", qemu);
+	if (link_print_json(arguments, guest))
+		return STATUS_OK;
+	print_guest(guest, arguments->ram);
+	if (qemu)
+		qemu_print(qemu);
+	json_object_put(guest);
+	return STATUS_OK;
+}
+
+/* Asks, and prints one line where --json does not. */
+static enum status change(const struct arguments *arguments, const char *op,
+			  struct json_object *request, const char *done)
+{
+	struct json_object *ok;
+	enum status status = link_ask(arguments, op, request, &ok);
+
+	if (status != STATUS_OK || link_print_json(arguments, ok))
+		return status;
+	printf("%s: %s\n", arguments->name, done);
+	json_object_put(ok);
+	return STATUS_OK;
+}
+
+enum status cmd_remove(const struct arguments *arguments)
+{
+	struct json_object *request = link_named(arguments);
+
+	if (arguments->force)
+		json_object_object_add(request, "force", json_object_new_boolean(true));
+	return change(arguments, "remove", request, "removed");
+}
+
+enum status cmd_set(const struct arguments *arguments)
+{
+	struct json_object *request;
+	char done[64];
+
+	if (!codec_ok(arguments->codec))
+		return STATUS_USAGE;
+	request = link_named(arguments);
+	add_text(request, "codec", arguments->codec);
+	snprintf(done, sizeof(done), "new pages are stored with %s", arguments->codec);
+	return change(arguments, "set", request, done);
+}
+
+enum status cmd_freeze(const struct arguments *arguments)
+{
+	return change(arguments, "freeze", link_named(arguments), "frozen");
+}
+
+enum status cmd_thaw(const struct arguments *arguments)
+{
+	return change(arguments, "thaw", link_named(arguments), "thawed");
+}

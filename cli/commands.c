@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/* The table of commands. */
+#include "command.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct command commands[] = {
+	{"add", COMMAND_ADD, NAME_NEEDED, cmd_add,
+	 "add a guest with a swap disk, and print the QEMU arguments for it"},
+	{"remove", COMMAND_REMOVE, NAME_NEEDED, cmd_remove,
+	 "remove a guest and all that it stored"},
+	{"list", COMMAND_LIST, NAME_NONE, cmd_list, "list the guests"},
+	{"stat", COMMAND_STAT, NAME_OPTIONAL, cmd_stat,
+	 "print the figures of the host and all guests, or of one guest"},
+	{"watch", COMMAND_WATCH, NAME_OPTIONAL, cmd_watch,
+	 "print a line of figures again and again, of the host or of one guest"},
+	{"set", COMMAND_SET, NAME_NEEDED, cmd_set, "change how a guest's new pages are stored"},
+	{"freeze", COMMAND_FREEZE, NAME_NEEDED, cmd_freeze,
+	 "let a guest's writes wait; its reads and discards go on"},
+	{"thaw", COMMAND_THAW, NAME_NEEDED, cmd_thaw, "end a freeze"},
+	{"check", COMMAND_CHECK, NAME_NONE, cmd_check,
+	 "let the daemon compare all its counts with what it stores; it stands still meanwhile"},
+	{"version", COMMAND_VERSION, NAME_NONE, cmd_version,
+	 "print the versions of the tool and the daemon"},
+	{NULL, 0, NAME_NONE, NULL, NULL},
+};
+
+const struct command *commands_find(const char *word)
+{
+	const struct command *command = commands;
+
+	while (command->word && strcmp(command->word, word))
+		command++;
+	return command->word ? command : NULL;
+}
