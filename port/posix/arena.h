@@ -3,7 +3,9 @@
  * The memory of a Linux process as a host of extents. An arena hands out at
  * most a fixed number of bytes, from ranges of addresses that it reserves
  * once, and gives every freed extent back to the kernel before it can be
- * handed out again.
+ * handed out again. A process that calls mlockall() needs MCL_ONFAULT, or the
+ * kernel populates all reserved addresses. A child made by fork() shares the
+ * memfd: it must not use the arena.
  */
 #ifndef TMEM_ARENA_H
 #define TMEM_ARENA_H

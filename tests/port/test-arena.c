@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 
 #define MIB ((size_t)1 << 20)
 
-static jmp_buf *catcher;
+static __thread jmp_buf *catcher;
 
 /* Takes the place of the port's, so that misuse can be shown to panic. */
 void tmem_panic(const char *file, int line, const char *what) __attribute__((noreturn));
@@ -166,18 +167,18 @@ static void limit_is_reached_and_never_passed(void **state)
 /* Small extents scattered over the addresses must not keep large ones from being had. */
 static void scattered_extents_cost_no_large_ones(void **state)
 {
-	static void *small[4096];
-	struct tmem_arena *arena = create(16 * MIB, 0);
+	static void *small[16384];
+	struct tmem_arena *arena = create(64 * MIB, 0);
 	size_t size;
 	int i;
 
 	(void)state;
-	for (i = 0; i < 4096; i++)
+	for (i = 0; i < 16384; i++)
 		small[i] = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_META, 4096, 4096, &size);
-	for (i = 0; i < 4096; i++)
+	for (i = 0; i < 16384; i++)
 		if (i % 512 != 0)
 			tmem_arena_ops.extent_free(arena, TMEM_EXTENT_META, small[i], 4096);
-	for (i = 0; i < 7; i++)
+	for (i = 0; i < 31; i++)
 		assert_non_null(tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, 2 * MIB,
 							    2 * MIB, &size));
 	assert_null(
@@ -244,6 +245,7 @@ static void misuse_panics(void **state)
 	assert_true(free_panics(arena, TMEM_EXTENT_META, a, 12288));
 	assert_true(free_panics(arena, TMEM_EXTENT_META, a + 4096, 4096));
 	assert_true(free_panics(arena, TMEM_EXTENT_META, a + 1, 8192));
+	assert_true(free_panics(arena, TMEM_EXTENT_META, a + 16, 8192));
 	assert_true(free_panics(arena, TMEM_EXTENT_EPHEMERAL, a, 8192));
 	assert_true(free_panics(arena, TMEM_EXTENT_PERSISTENT, a, 8192));
 	assert_true(free_panics(arena, (enum tmem_extent_kind)4, a, 8192));
@@ -264,9 +266,11 @@ static int locked_child(void)
 	struct rlimit limit = {64 * 1024, 64 * 1024};
 	struct tmem_arena_config config = {sizeof(config), TMEM_ARENA_LOCK, 8 * MIB};
 	struct tmem_arena_figures figures;
+	enum tmem_extent_kind kind;
 	struct tmem_arena *arena;
 	size_t size;
 	void *extent;
+	int i;
 
 	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0)
 		return 10;
@@ -279,20 +283,25 @@ static int locked_child(void)
 	tmem_arena_figures(arena, &figures);
 	if (figures.refused_lock != MIB || figures.locked != 0 || bytes_out(arena) != 0)
 		return 14;
-	/* What is given back can be locked again: no limit is used up by a free. */
-	for (unsigned int i = 0; i < 100; i++) {
-		extent = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_RECORDS, 32768, 32768,
-						     &size);
+	/*
+	 * What is given back uses up no limit: the two kinds never share a
+	 * chunk while the first extent lives, so their addresses differ.
+	 */
+	if (tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_RECORDS, 4096, 4096, &size) == NULL)
+		return 15;
+	for (i = 0; i < 8; i++) {
+		kind = i % 2 ? TMEM_EXTENT_RECORDS : TMEM_EXTENT_PERSISTENT;
+		extent = tmem_arena_ops.extent_alloc(arena, kind, 32768, 32768, &size);
 		tmem_arena_figures(arena, &figures);
-		if (extent == NULL || figures.locked != 32768)
-			return 15;
-		tmem_arena_ops.extent_free(arena, TMEM_EXTENT_RECORDS, extent, size);
+		if (extent == NULL || figures.locked != 32768 + 4096)
+			return 16;
+		tmem_arena_ops.extent_free(arena, kind, extent, size);
 	}
 	/* Memory that may be dropped is not locked. */
 	if (tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, MIB, MIB, &size) == NULL)
-		return 16;
+		return 17;
 	tmem_arena_figures(arena, &figures);
-	return figures.locked == 0 ? 0 : 17;
+	return figures.locked == 4096 ? 0 : 18;
 }
 
 static void persistent_memory_is_locked_or_refused(void **state)
@@ -310,7 +319,69 @@ static void persistent_memory_is_locked_or_refused(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* In a process all of whose memory is locked, the usual way of giving back is refused. */
+static void a_locked_process_scrubs_too(void **state)
+{
+	struct exercise exercise = {&tmem_arena_ops, NULL, 8 * MIB, 0, 31, 2000, 256 * 1024};
+	int status;
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+			_exit(77);
+		exercise.host = create(exercise.limit, 0);
+		_exit(exercise_run(&exercise) != NULL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #endif
+
+struct contest {
+	struct tmem_arena *arena;
+	void *extent;
+	pthread_barrier_t start;
+};
+
+static void *free_once(void *context)
+{
+	struct contest *contest = context;
+
+	pthread_barrier_wait(&contest->start);
+	return (void *)(size_t)free_panics(contest->arena, TMEM_EXTENT_EPHEMERAL, contest->extent,
+					   2 * MIB);
+}
+
+static void of_two_frees_at_once_one_panics(void **state)
+{
+	struct contest contest = {create(2 * MIB, TMEM_ARENA_POPULATE), NULL, {{0}}};
+	pthread_t thread;
+	void *panicked;
+	size_t size;
+	int round;
+
+	(void)state;
+	assert_int_equal(pthread_barrier_init(&contest.start, NULL, 2), 0);
+	for (round = 0; round < 200; round++) {
+		contest.extent = tmem_arena_ops.extent_alloc(contest.arena, TMEM_EXTENT_EPHEMERAL,
+							     2 * MIB, 2 * MIB, &size);
+		assert_non_null(contest.extent);
+		assert_int_equal(pthread_create(&thread, NULL, free_once, &contest), 0);
+		size = (size_t)free_once(&contest);
+		pthread_join(thread, &panicked);
+		assert_int_equal(size + (size_t)panicked, 1);
+		assert_int_equal(bytes_out(contest.arena), 0);
+	}
+	pthread_barrier_destroy(&contest.start);
+	tmem_arena_destroy(contest.arena);
+}
 
 static void bad_configs_are_refused(void **state)
 {
@@ -348,7 +419,9 @@ int main(void)
 #if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
 		/* These sanitizers make mlock() do nothing. */
 		cmocka_unit_test(persistent_memory_is_locked_or_refused),
+		cmocka_unit_test(a_locked_process_scrubs_too),
 #endif
+		cmocka_unit_test(of_two_frees_at_once_one_panics),
 		cmocka_unit_test(bad_configs_are_refused),
 	};
 
