@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# The host's side of a guest run, for scripts/demo and tests/guest (sourced,
+# bash): finds or builds what is needed, starts daemons and guests, waits for
+# what they report, and leaves nothing behind, however the caller ends. Every
+# wait has an end: it is over when the line is there, when the process that
+# should write it is gone, or when the time is up.
+#
+# Environment: TMEMD and TMEM name other binaries than those in build/.
+
+rig_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+rig_name=$(basename "$0" .sh)
+rig_tmemd=${TMEMD:-$rig_top/build/daemon/tmemd}
+rig_tmem=${TMEM:-$rig_top/build/cli/tmem}
+rig_ram=192M
+declare -A rig_guest=() # name: process id of its QEMU
+rig_daemon=
+
+say() {
+	echo "$rig_name: $*"
+}
+
+give_up() { # what is missing, and what to do: not a failure of what is tested
+	say "SKIPPED: $*" >&2
+	exit 77
+}
+
+fail() {
+	say "FAILED: $*" >&2
+	local log
+	for log in "$rig_work"/*.report "$rig_work"/*.console "$rig_work"/*.log; do
+		[ -s "$log" ] || continue
+		echo "--- end of $(basename "$log")" >&2
+		tail -n 12 "$log" | tr -d '\r' >&2
+	done
+	exit 1
+}
+
+rig_end() {
+	local status=$? pid
+	trap '' INT TERM
+	trap - EXIT
+	for pid in "${rig_guest[@]}" $rig_daemon $(jobs -p); do
+		kill "$pid" 2>/dev/null
+	done
+	for pid in "${rig_guest[@]}" $rig_daemon; do
+		rig_wait_pid "$pid" 5 || kill -9 "$pid" 2>/dev/null
+	done
+	wait 2>/dev/null
+	rm -rf "$rig_work"
+	exit "$status"
+}
+
+rig_wait_pid() { # PID SECONDS: true once the process is gone
+	local end=$((SECONDS + $2 + 1))
+	while kill -0 "$1" 2>/dev/null; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# Looks for an extended regular expression in a file that PID may still write.
+wait_line() { # FILE EXPRESSION SECONDS PID
+	local end=$((SECONDS + $3 + 1)) alive=yes
+	while :; do
+		kill -0 "$4" 2>/dev/null || alive=no
+		grep -qsaE -- "$2" "$1" && return 0
+		[ $alive = yes ] && [ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+count_lines() { # FILE EXPRESSION
+	grep -csaE -- "$2" "$1" || true
+}
+
+rig_build() { # DIR [meson option...]: the daemon and the tool
+	local dir=$1
+	shift
+	if [ ! -e "$dir/build.ninja" ]; then
+		command -v meson >/dev/null || give_up "meson is missing: run 'sudo scripts/setup'"
+		say "configuring $dir"
+		(cd "$rig_top" && meson setup "$dir" "$@") >"$rig_work/meson.log" 2>&1 ||
+			fail "meson setup $dir"
+	fi
+	say "building $dir/daemon/tmemd and $dir/cli/tmem"
+	ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1 || fail "ninja -C $dir"
+}
+
+# Sets up everything but daemon and guests.
+rig_begin() {
+	local line paths
+	rig_work=$(mktemp -d "${TMPDIR:-/tmp}/tmem-$rig_name.XXXXXX") || exit 1
+	trap rig_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	command -v qemu-system-x86_64 >/dev/null ||
+		give_up "qemu-system-x86_64 is missing: run 'sudo scripts/setup'"
+	command -v python3 >/dev/null || give_up "python3 is missing: run 'sudo scripts/setup'"
+	paths=$("$rig_top/scripts/guest-image") || give_up "no image to boot"
+	{ read -r rig_kernel && read -r rig_image; } <<<"$paths"
+	if [ -z "${TMEMD-}" ]; then
+		rig_build "$rig_top/build"
+	fi
+	# A nested machine may have the device and not the instructions.
+	if (: <>/dev/kvm) 2>/dev/null && grep -qwE 'vmx|svm' /proc/cpuinfo; then
+		rig_accel=(-accel kvm -cpu host)
+	else
+		rig_accel=(-accel "tcg,thread=multi")
+	fi
+}
+
+daemon_start() { # [BINARY]: with the run-time directory of the one before
+	TMEM_RUN_DIR=$rig_work/run
+	TMEM_CONTROL=$TMEM_RUN_DIR/control.sock
+	export TMEM_RUN_DIR TMEM_CONTROL
+	"${1:-$rig_tmemd}" --run-dir "$TMEM_RUN_DIR" --memory 2G --persistent 1600M --at-own-risk \
+		>>"$rig_work/tmemd.log" 2>&1 &
+	rig_daemon=$!
+	local end=$((SECONDS + 20))
+	until "$rig_tmem" list >/dev/null 2>&1; do
+		kill -0 $rig_daemon 2>/dev/null || fail "tmemd ended at once"
+		[ $SECONDS -lt $end ] || fail "tmemd does not answer"
+		sleep 0.05
+	done
+}
+
+daemon_kill() { # -9: no chance to put anything in order
+	kill -9 "$rig_daemon"
+	wait "$rig_daemon" 2>/dev/null
+	rig_daemon=
+}
+
+daemon_stop() {
+	kill "$rig_daemon"
+	rig_wait_pid "$rig_daemon" 10 || fail "tmemd does not stop"
+	wait "$rig_daemon" || fail "tmemd ended with status $?"
+	rig_daemon=
+}
+
+# A value of a JSON object on the input, by its path: guests.0.connected.
+json() { # PATH
+	python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for step in sys.argv[1].split("."):
+    value = value[int(step) if step.isdigit() else step]
+print("\n".join(map(str, value)) if isinstance(value, list) else value)' "$1"
+}
+
+figure() { # GUEST PATH: figure a 'disk.blocks_lost'
+	"$rig_tmem" stat "$1" --json | json "guests.0.$2"
+}
+
+# Starts a guest without a swap disk: its console and its reports are files.
+guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the kernel
+	local name=$1 run=$2 option kernel=() machine=()
+	shift 2
+	for option in "$@"; do
+		case $option in
+		tmem.* | rootfstype=*) kernel+=("$option") ;;
+		*) machine+=("$option") ;;
+		esac
+	done
+	qemu-system-x86_64 "${rig_accel[@]}" -nodefaults -no-user-config -display none \
+		-kernel "$rig_kernel" -initrd "$rig_image" \
+		-serial "file:$rig_work/$name.console" -serial "file:$rig_work/$name.report" \
+		"${machine[@]}" -append "console=ttyS0 quiet panic=-1 tmem.run=$run ${kernel[*]}" \
+		</dev/null >"$rig_work/$name.qemu.log" 2>&1 &
+	rig_guest[$name]=$!
+}
+
+# The same with a disk, as 'tmem add' says that QEMU wants it.
+guest_start() { # NAME RUN OPTIONS: as guest_boot
+	local arguments name=$1 run=$2
+	shift 2
+	arguments=$("$rig_tmem" add "$name" --disk 512M --queues 1 --ram $rig_ram --json) ||
+		fail "tmem add $name"
+	mapfile -t rig_disk < <(json qemu <<<"$arguments")
+	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"
+}
+
+report_of() {
+	echo "$rig_work/$1.report"
+}
+
+guest_line() { # NAME EXPRESSION SECONDS: a line of its report
+	wait_line "$(report_of "$1")" "$2" "$3" "${rig_guest[$1]}"
+}
+
+guest_end() { # NAME SECONDS: true once it has powered itself off
+	rig_wait_pid "${rig_guest[$1]}" "$2" || return 1
+	wait "${rig_guest[$1]}"
+	local status=$?
+	unset "rig_guest[$1]"
+	return $status
+}
+
+guest_kill() { # NAME
+	kill -9 "${rig_guest[$1]}"
+	wait "${rig_guest[$1]}" 2>/dev/null
+	unset "rig_guest[$1]"
+}
+
+# Seconds of CPU of everything that was started and has ended.
+cpu_seconds() {
+	# Not in a pipe: a subshell has no children yet.
+	times >"$rig_work/times"
+	awk 'function s(t) { split(t, p, /[ms]/); return p[1] * 60 + p[2] }
+		{ sum += s($1) + s($2) } END { printf "%.0f\n", sum }' "$rig_work/times"
+}
