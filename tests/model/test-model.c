@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random operations against the naive model, with so little memory that
+ * something is being evicted all the time.
+ *
+ *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N]
+ *   test-model --planted
+ *
+ * The seed is printed; the same seed and options repeat the run exactly.
+ * --planted is the negative control: every fault that the model has to notice
+ * is planted in turn, and a run that ends well is the failure.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "glue.h"
+#include "must.h"
+#include "page.h"
+#include "planted.h"
+#include "twin.h"
+
+struct options {
+	uint64_t operations, seed, capacity;
+	uint32_t extent, pages;
+};
+
+static void run(const struct backend *backend, const struct options *o, struct twin *twin)
+{
+	struct rig_setup setup = {
+		.capacity = o->capacity, .extent_size = o->extent, .seed = o->seed};
+	struct choices choices = {.state = o->seed};
+
+	snprintf(must_context, sizeof(must_context), "--seed %" PRIu64 " --extent %u --pages %u",
+		 o->seed, o->extent, o->pages);
+	twin_start(twin, backend, &setup, o->pages);
+	while (twin->operation < o->operations)
+		twin_random(twin, &choices);
+	twin_stop(twin);
+}
+
+static int run_planted(const struct options *given)
+{
+	unsigned int caught = 0, missed = 0;
+
+	for (planted_now = planted_faults; planted_now->name; planted_now++) {
+		struct options o = *given;
+		int status;
+		pid_t child;
+
+		if (!planted_now->model)
+			continue;
+		fflush(stdout);
+		child = fork();
+		if (child == 0) {
+			static struct twin twin;
+
+			if (!freopen("/dev/null", "w", stderr))
+				_exit(2);
+			run(&backend_planted, &o, &twin);
+			_exit(0);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child) {
+			perror("fork");
+			return 2;
+		}
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+			printf("ok    noticed: %s\n", planted_now->name);
+			caught++;
+		} else {
+			printf("FAIL  not noticed: %s\n", planted_now->name);
+			missed++;
+		}
+	}
+	printf("model on %s, planted faults: %u passed, %u failed\n", glue_name, caught, missed);
+	return missed || !caught;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.operations = 1000000, .seed = (uint64_t)time(NULL), .extent = 4096};
+	static struct twin twin;
+	bool planted = false;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		uint64_t value = i + 1 < argc ? strtoull(argv[i + 1], NULL, 0) : 0;
+
+		if (!strcmp(argv[i], "--planted"))
+			planted = true;
+		else if (!strcmp(argv[i], "--operations") && value)
+			o.operations = value, i++;
+		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
+			o.seed = value, i++;
+		else if (!strcmp(argv[i], "--extent") && value)
+			o.extent = (uint32_t)value, i++;
+		else if (!strcmp(argv[i], "--pages") && value)
+			o.pages = (uint32_t)value, i++;
+		else if (!strcmp(argv[i], "--capacity") && value)
+			o.capacity = value, i++;
+		else {
+			fprintf(stderr,
+				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
+				"[--pages N] [--capacity BYTES] [--planted]\n",
+				argv[0]);
+			return 2;
+		}
+	}
+	if (!o.pages)
+		o.pages = 2000;
+	if (!o.capacity)
+		o.capacity = 4u << 20;
+	if (planted) {
+		o.operations = 50000;
+		return run_planted(&o);
+	}
+	printf("seed %" PRIu64 ", extent %u, capacity %" PRIu64 ", at most %u pages\n", o.seed,
+	       o.extent, o.capacity, o.pages);
+	fflush(stdout);
+	run(&backend_engine, &o, &twin);
+	printf("model on %s: %" PRIu64 " operations, %" PRIu64 " stored, %" PRIu64
+	       " refused, %" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " of them evicted\n",
+	       glue_name, twin.operation, twin.stored, twin.refused, twin.hits, twin.misses,
+	       twin.lost);
+	/* A run without pressure proves little. */
+	if (o.operations >= 100000 && (!twin.lost || !twin.hits || !twin.refused)) {
+		fprintf(stderr, "nothing was evicted, hit or refused: the memory is too large\n");
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/* The wrapper that breaks one rule at a time: see planted.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "must.h"
+#include "planted.h"
+
+enum kind {
+	NOTHING,
+	LOSE_A_PAGE,
+	KEEP_THE_FIRST,
+	PUT_BACK,
+	FLIP_A_BIT,
+	KEEP_THE_POINTER,
+	TOUCH_ON_MISS,
+	RESTORE_WHEN_REFUSED,
+	SHORT_INDEX,
+	SHORT_OBJECT,
+	NEVER_FREEZE,
+	FROZEN_FLUSH_FAILS,
+	MASK_FLAGS,
+	MASK_POOL,
+	SHORT_COUNT,
+	ONE_MORE,
+	KEEP_THE_SESSION,
+	FORGET_COOKIES,
+	BACKWARDS,
+	ONE_RESULT,
+	TWICE_FREEABLE,
+	NO_BILL,
+	REFUSE_SOME,
+	MISCOUNT,
+	FLUSH_NOTHING,
+	SWALLOW_EIO,
+	MISS_SOME,
+};
+
+const struct planted_fault planted_faults[] = {
+	{"a persistent page is lost",
+	 LOSE_A_PAGE,
+	 true,
+	 {"persistent-page-survives-a-refused-neighbour",
+	  "duplicate-put-when-exactly-full-never-fails"}},
+	{"old data after a second put",
+	 KEEP_THE_FIRST,
+	 true,
+	 {"put-put-get-returns-the-second", "duplicate-put-replaces",
+	  "old-data-is-never-returned-to-a-reader-beside"}},
+	{"a second hit after an exclusive get",
+	 PUT_BACK,
+	 true,
+	 {"ephemeral-get-takes-the-page-out", "concurrent-exclusive-gets-hit-exactly-once",
+	  "batch-of-gets-of-one-page-hits-once"}},
+	{"one wrong bit",
+	 FLIP_A_BIT,
+	 true,
+	 {"put-copies-the-page", "pages-of-every-compressed-length",
+	  "nearly-same-filled-is-not-same-filled"}},
+	{"the client's page is kept instead of copied",
+	 KEEP_THE_POINTER,
+	 true,
+	 {"put-copies-the-page"}},
+	{"a miss touches the buffer", TOUCH_ON_MISS, false, {"miss-leaves-the-buffer"}},
+	{"a refused duplicate put leaves the old page",
+	 RESTORE_WHEN_REFUSED,
+	 true,
+	 {"duplicate-put-frozen-empties", "duplicate-put-over-allocation-empties"}},
+	{"the index is cut to 24 bits", SHORT_INDEX, false, {"index-up-to-the-last"}},
+	{"the object's id is cut to 128 bits",
+	 SHORT_OBJECT,
+	 false,
+	 {"objects-that-differ-in-one-bit"}},
+	{"freeze does nothing", NEVER_FREEZE, true, {"frozen-refuses-puts-only"}},
+	{"a frozen client's flush is reported as a failure",
+	 FROZEN_FLUSH_FAILS,
+	 true,
+	 {"frozen-refuses-puts-only"}},
+	{"unknown flags are ignored",
+	 MASK_FLAGS,
+	 false,
+	 {"each-reserved-flag-is-refused", "each-page-shift-is-refused",
+	  "each-unknown-version-is-refused"}},
+	{"pool numbers wrap", MASK_POOL, false, {"pool-numbers-out-of-range"}},
+	{"a range's count is cut to 32 bits",
+	 SHORT_COUNT,
+	 false,
+	 {"flush-range-that-wraps-stops-at-the-end"}},
+	{"a range takes one page too many",
+	 ONE_MORE,
+	 true,
+	 {"flush-range-takes-exactly-its-pages", "flush-range-of-nothing-takes-nothing"}},
+	{"a reboot leaves the former life's pools",
+	 KEEP_THE_SESSION,
+	 false,
+	 {"another-nonce-ends-the-former-life"}},
+	{"cookies are forgotten", FORGET_COOKIES, false, {"same-cookie-gives-the-same-pool"}},
+	{"batches run backwards", BACKWARDS, false, {"batch-takes-effect-in-order"}},
+	{"one result for the whole batch", ONE_RESULT, false, {"batch-results-are-each-its-own"}},
+	{"freeable is reported twice", TWICE_FREEABLE, false, {"freeable-can-be-freed"}},
+	{"persistent pages are not billed",
+	 NO_BILL,
+	 false,
+	 {"persistent-bill-covers-metadata-and-comes-back",
+	  "flushed-pages-stay-billed-until-swept"}},
+	{"some duplicate puts are refused",
+	 REFUSE_SOME,
+	 false,
+	 {"duplicate-put-when-exactly-full-never-fails",
+	  "full-client-is-never-refused-what-it-was-promised",
+	  "flushes-and-puts-faster-than-the-sweeper"}},
+	{"a put is counted twice", MISCOUNT, false, {"counts-are-exact"}},
+	{"a flush is not carried out",
+	 FLUSH_NOTHING,
+	 true,
+	 {"flush-of-what-was-never-there", "no-hit-after-a-miss-without-a-put"}},
+	{"a page that failed its check is returned",
+	 SWALLOW_EIO,
+	 false,
+	 {"page-that-fails-its-check-is-an-error"}},
+	{"a persistent page is missed now and then",
+	 MISS_SOME,
+	 true,
+	 {"persistent-get-leaves-the-page", "persistent-survives-ephemeral-pressure"}},
+	{NULL, NOTHING, false, {NULL}},
+};
+
+const struct planted_fault *planted_now;
+
+#define REMEMBERED 4096
+
+struct planted_rig {
+	struct rig rig;
+	struct rig *inner;
+	uint64_t puts, gets; /* atomic */
+	bool frozen;
+	/* Of KEEP_THE_POINTER: by a hash of the index. */
+	struct {
+		struct tmem_handle handle;
+		const void *page;
+	} last[REMEMBERED];
+};
+
+static struct planted_rig *of(struct rig *rig)
+{
+	return (struct planted_rig *)rig;
+}
+
+static struct rig *inner(struct rig *rig)
+{
+	return of(rig)->inner;
+}
+
+static bool is(enum kind kind)
+{
+	return planted_now && planted_now->kind == (int)kind;
+}
+
+static uint64_t count_up(uint64_t *count)
+{
+	return __atomic_add_fetch(count, 1, __ATOMIC_RELAXED);
+}
+
+static struct tmem_handle bent(const struct tmem_handle *handle)
+{
+	struct tmem_handle h = *handle;
+
+	if (is(SHORT_INDEX))
+		h.index &= 0xffffff;
+	if (is(SHORT_OBJECT))
+		h.object.word[2] = 0;
+	if (is(MASK_POOL))
+		h.pool &= 15;
+	return h;
+}
+
+static struct rig *start(const struct backend *backend, const struct rig_setup *setup)
+{
+	struct planted_rig *rig = calloc(1, sizeof(*rig));
+
+	if (!rig)
+		return NULL;
+	rig->inner = rig_start(&backend_engine, setup);
+	return &rig->rig;
+}
+
+static const char *stop(struct rig *rig)
+{
+	const char *complaint = backend_engine.stop(inner(rig));
+
+	free(rig);
+	return complaint;
+}
+
+static int client_create(struct rig *rig, const struct tmem_client_config *config)
+{
+	return backend_engine.client_create(inner(rig), config);
+}
+
+static void client_destroy(struct rig *rig, uint32_t worker, int client)
+{
+	backend_engine.client_destroy(inner(rig), worker, client);
+}
+
+static int session(struct rig *rig, int client, uint64_t nonce)
+{
+	if (is(KEEP_THE_SESSION))
+		return 1;
+	return backend_engine.session(inner(rig), client, nonce);
+}
+
+static void freeze(struct rig *rig, int client, bool frozen)
+{
+	of(rig)->frozen = frozen;
+	if (!is(NEVER_FREEZE))
+		backend_engine.freeze(inner(rig), client, frozen);
+}
+
+static int set_codec(struct rig *rig, int client, uint8_t codec)
+{
+	return backend_engine.set_codec(inner(rig), client, codec);
+}
+
+static int pool_create(struct rig *rig, uint32_t worker, int client,
+		       const struct tmem_pool_config *config)
+{
+	struct tmem_pool_config c = *config;
+
+	if (is(MASK_FLAGS))
+		c.flags &= TMEM_POOL_PERSISTENT;
+	if (is(FORGET_COOKIES))
+		c.cookie = 0;
+	return backend_engine.pool_create(inner(rig), worker, client, &c);
+}
+
+static int pool_destroy(struct rig *rig, uint32_t worker, int client, uint32_t pool)
+{
+	return backend_engine.pool_destroy(inner(rig), worker, client,
+					   is(MASK_POOL) ? pool & 15 : pool);
+}
+
+/* The old page, if a get leaves it where it is; it is put back where it does not. */
+static bool peek(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle,
+		 void *page)
+{
+	if (backend_engine.get(inner(rig), worker, client, handle, page))
+		return false;
+	return backend_engine.put(inner(rig), worker, client, handle, page) == 0;
+}
+
+static int put(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle,
+	       const void *page)
+{
+	uint64_t nth = count_up(&of(rig)->puts);
+	struct tmem_handle h = bent(handle);
+	uint8_t old[TMEM_PAGE_SIZE];
+	bool there = false;
+	int result;
+
+	if (is(KEEP_THE_FIRST) && peek(rig, worker, client, &h, old))
+		return 0;
+	if (is(RESTORE_WHEN_REFUSED)) {
+		backend_engine.freeze(inner(rig), client, false);
+		there = peek(rig, worker, client, &h, old);
+		backend_engine.freeze(inner(rig), client, of(rig)->frozen);
+	}
+	result = backend_engine.put(inner(rig), worker, client, &h, page);
+	if (there && result) {
+		backend_engine.freeze(inner(rig), client, false);
+		if (backend_engine.put(inner(rig), worker, client, &h, old))
+			FAIL("nothing planted: the old page does not fit any more");
+		backend_engine.freeze(inner(rig), client, of(rig)->frozen);
+	}
+	if (!result && is(LOSE_A_PAGE) && nth % 100 == 50)
+		backend_engine.flush(inner(rig), worker, client, &h);
+	if (!result && is(REFUSE_SOME) && nth % 1000 == 999) {
+		backend_engine.flush(inner(rig), worker, client, &h);
+		return -TMEM_ENOSPC;
+	}
+	if (is(KEEP_THE_POINTER)) {
+		of(rig)->last[h.index % REMEMBERED].handle = h;
+		of(rig)->last[h.index % REMEMBERED].page = page;
+	}
+	return result;
+}
+
+static int get(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle,
+	       void *page)
+{
+	uint64_t nth = count_up(&of(rig)->gets);
+	struct tmem_handle h = bent(handle);
+	const void *kept = of(rig)->last[h.index % REMEMBERED].page;
+	int result = backend_engine.get(inner(rig), worker, client, &h, page);
+
+	if (!result && is(PUT_BACK) && backend_engine.put(inner(rig), worker, client, &h, page))
+		return result;
+	if (!result && is(FLIP_A_BIT) && nth % 5 == 0)
+		((uint8_t *)page)[nth % TMEM_PAGE_SIZE] ^= 1;
+	if (!result && is(KEEP_THE_POINTER) && kept && kept != page &&
+	    !memcmp(&of(rig)->last[h.index % REMEMBERED].handle, &h, sizeof(h)))
+		memcpy(page, kept, TMEM_PAGE_SIZE);
+	if (result == -TMEM_ENOENT && is(TOUCH_ON_MISS))
+		memset(page, 0, TMEM_PAGE_SIZE);
+	if (result == -TMEM_EIO && is(SWALLOW_EIO))
+		return 0;
+	if (!result && is(MISS_SOME) && nth % 50 == 49)
+		return -TMEM_ENOENT;
+	return result;
+}
+
+static int flush(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle)
+{
+	struct tmem_handle h = bent(handle);
+	int result;
+
+	if (is(FLUSH_NOTHING))
+		return 1;
+	result = backend_engine.flush(inner(rig), worker, client, &h);
+	return is(FROZEN_FLUSH_FAILS) && of(rig)->frozen && result == 1 ? -TMEM_EAGAIN : result;
+}
+
+static int flush_range(struct rig *rig, uint32_t worker, int client,
+		       const struct tmem_handle *handle, uint64_t count)
+{
+	struct tmem_handle h = bent(handle);
+
+	if (is(SHORT_COUNT))
+		count = (uint32_t)count;
+	if (is(ONE_MORE))
+		count++;
+	return backend_engine.flush_range(inner(rig), worker, client, &h, count);
+}
+
+static int flush_object(struct rig *rig, uint32_t worker, int client,
+			const struct tmem_handle *handle)
+{
+	struct tmem_handle h = bent(handle);
+
+	return backend_engine.flush_object(inner(rig), worker, client, &h);
+}
+
+static void one(struct rig *rig, uint32_t worker, int client, struct tmem_op *op)
+{
+	switch (op->code) {
+	case TMEM_OP_PUT:
+		op->result = put(rig, worker, client, &op->handle, op->page);
+		break;
+	case TMEM_OP_GET:
+		op->result = get(rig, worker, client, &op->handle, op->page);
+		break;
+	case TMEM_OP_FLUSH:
+		op->result = flush(rig, worker, client, &op->handle);
+		break;
+	case TMEM_OP_FLUSH_RANGE:
+		op->result = flush_range(rig, worker, client, &op->handle, op->count);
+		break;
+	case TMEM_OP_FLUSH_OBJECT:
+		op->result = flush_object(rig, worker, client, &op->handle);
+		break;
+	default:
+		op->result = -TMEM_EINVAL;
+	}
+}
+
+static void batch(struct rig *rig, uint32_t worker, int client, struct tmem_op *ops, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		one(rig, worker, client, &ops[is(BACKWARDS) ? count - 1 - i : i]);
+	for (i = 0; i < count && is(ONE_RESULT); i++)
+		ops[i].result = ops[count - 1].result;
+}
+
+static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
+{
+	return backend_engine.step(inner(rig), worker, budget);
+}
+
+static uint64_t reclaim(struct rig *rig, uint32_t worker, uint64_t bytes)
+{
+	return backend_engine.reclaim(inner(rig), worker, bytes);
+}
+
+static void set_capacity(struct rig *rig, uint64_t bytes)
+{
+	backend_engine.set_capacity(inner(rig), bytes);
+}
+
+static int stats(struct rig *rig, int client, int pool, struct tmem_stats *out)
+{
+	int result = backend_engine.stats(inner(rig), client, pool, out);
+
+	if (is(TWICE_FREEABLE))
+		out->freeable *= 2;
+	if (is(NO_BILL))
+		out->billed = 0;
+	if (is(MISCOUNT))
+		out->puts_stored++;
+	return result;
+}
+
+static int check(struct rig *rig, const char **what)
+{
+	return backend_engine.check(inner(rig), what);
+}
+
+static uint32_t touched(struct rig *rig, uint32_t worker)
+{
+	return backend_engine.touched(inner(rig), worker);
+}
+
+static uint64_t host_bytes(struct rig *rig)
+{
+	return backend_engine.host_bytes(inner(rig));
+}
+
+static void starve(struct rig *rig, uint64_t nth, bool for_good)
+{
+	backend_engine.starve(inner(rig), nth, for_good);
+}
+
+static uint64_t refused(struct rig *rig)
+{
+	return backend_engine.refused(inner(rig));
+}
+
+const struct backend backend_planted = {
+	.name = "planted",
+	.can = CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_STARVE | CAN_THREADS |
+	       CAN_CODECS,
+	.start = start,
+	.stop = stop,
+	.client_create = client_create,
+	.client_destroy = client_destroy,
+	.session = session,
+	.freeze = freeze,
+	.set_codec = set_codec,
+	.pool_create = pool_create,
+	.pool_destroy = pool_destroy,
+	.put = put,
+	.get = get,
+	.flush = flush,
+	.flush_range = flush_range,
+	.flush_object = flush_object,
+	.batch = batch,
+	.step = step,
+	.reclaim = reclaim,
+	.set_capacity = set_capacity,
+	.stats = stats,
+	.check = check,
+	.touched = touched,
+	.host_bytes = host_bytes,
+	.starve = starve,
+	.refused = refused,
+};

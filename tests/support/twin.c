@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/* Rig and model side by side: see twin.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "codecs.h"
+#include "must.h"
+#include "page.h"
+#include "twin.h"
+
+#define EPHEMERAL  1
+#define PERSISTENT 2
+
+#define WRONG(what, h, ...)                                                                     \
+	FAIL("operation %" PRIu64 ": " what " (client %u pool %u object %" PRIx64 " index %u)", \
+	     twin->operation, __VA_ARGS__, client, (h).pool, (h).object.word[0], (h).index)
+
+void twin_start(struct twin *twin, const struct backend *backend, const struct rig_setup *setup,
+		uint32_t most_pages)
+{
+	memset(twin, 0, sizeof(*twin));
+	twin->most = most_pages;
+	model_create(&twin->model, most_pages);
+	twin->rig = rig_start(backend, setup);
+}
+
+/* 0: no such pool. */
+static uint8_t kind_of_pool(const struct twin *twin, unsigned int client, uint32_t pool)
+{
+	return pool < TWIN_POOLS ? twin->client[client].pool[pool] : 0;
+}
+
+static void done(struct twin *twin)
+{
+	twin->operation++;
+	if (twin->quiet)
+		return;
+	/* Below 256 pages after every operation, above now and then. */
+	if (twin->model.count < 256 || twin->operation % 4096 == 0) {
+		const char *what = "(nothing named)";
+
+		if (twin->rig->backend->check(twin->rig, &what))
+			FAIL("operation %" PRIu64 ": check: %s", twin->operation, what);
+	}
+}
+
+void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocation, uint8_t codec)
+{
+	struct twin_client *c = &twin->client[client];
+	struct tmem_client_config config = {
+		.size = sizeof(config), .allocation = allocation, .codec = codec};
+	uint64_t sum = 0;
+	unsigned int i;
+	int result;
+
+	if (c->there)
+		return;
+	for (i = 0; i < TWIN_CLIENTS; i++)
+		if (twin->client[i].there)
+			sum += twin->client[i].allocation;
+	result = twin->rig->backend->client_create(twin->rig, &config);
+	if (result < 0) {
+		bool too_much = sum + allocation > twin->rig->setup.persistent;
+
+		if (result == -TMEM_ENOMEM && twin->may_run_dry)
+			twin->refused++;
+		else if (result != -TMEM_ENOSPC || !too_much)
+			FAIL("operation %" PRIu64 ": client of %" PRIu64 " beside %" PRIu64
+			     " refused: %d",
+			     twin->operation, allocation, sum, result);
+	} else {
+		memset(c, 0, sizeof(*c));
+		c->there = true;
+		c->number = result;
+		c->allocation = allocation;
+	}
+	done(twin);
+}
+
+void twin_client_destroy(struct twin *twin, unsigned int client)
+{
+	if (!twin->client[client].there)
+		return;
+	twin->rig->backend->client_destroy(twin->rig, 0, twin->client[client].number);
+	model_drop_client(&twin->model, (int)client);
+	twin->client[client].there = false;
+	done(twin);
+}
+
+bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
+{
+	struct twin_client *c = &twin->client[client];
+	int result;
+
+	if (!c->there)
+		return false;
+	result = twin->rig->backend->session(twin->rig, c->number, nonce + 1);
+	if (result != (c->nonce != nonce + 1))
+		FAIL("operation %" PRIu64 ": session says %d", twin->operation, result);
+	if (result) {
+		c->nonce = nonce + 1;
+		memset(c->pool, 0, sizeof(c->pool));
+		model_drop_client(&twin->model, (int)client);
+	}
+	done(twin);
+	return result == 1;
+}
+
+void twin_freeze(struct twin *twin, unsigned int client, bool frozen)
+{
+	struct twin_client *c = &twin->client[client];
+
+	if (!c->there)
+		return;
+	twin->rig->backend->freeze(twin->rig, c->number, frozen);
+	c->frozen = frozen;
+	done(twin);
+}
+
+int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
+{
+	struct twin_client *c = &twin->client[client];
+	struct tmem_pool_config config = {.size = sizeof(config), .flags = flags};
+	int result;
+
+	if (!c->there)
+		return -1;
+	result = twin->rig->backend->pool_create(twin->rig, 0, c->number, &config);
+	if (result < 0) {
+		if (result == -TMEM_ENOMEM && twin->may_run_dry)
+			twin->refused++;
+		else if (result != -TMEM_EOVERFLOW)
+			FAIL("operation %" PRIu64 ": no pool: %d", twin->operation, result);
+	} else if (result >= TWIN_POOLS || c->pool[result]) {
+		FAIL("operation %" PRIu64 ": the new pool has number %d", twin->operation, result);
+	} else {
+		c->pool[result] = flags & TMEM_POOL_PERSISTENT ? PERSISTENT : EPHEMERAL;
+	}
+	done(twin);
+	return result < 0 ? -1 : result;
+}
+
+void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
+{
+	struct twin_client *c = &twin->client[client];
+	bool there;
+	int result;
+
+	if (!c->there)
+		return;
+	there = kind_of_pool(twin, client, pool) != 0;
+	result = twin->rig->backend->pool_destroy(twin->rig, 0, c->number, pool);
+	if (result != (there ? 0 : -TMEM_ENODEV))
+		FAIL("operation %" PRIu64 ": destroy pool %u says %d", twin->operation, pool,
+		     result);
+	if (there) {
+		c->pool[pool] = 0;
+		model_drop_pool(&twin->model, (int)client, pool);
+	}
+	done(twin);
+}
+
+int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int kind)
+{
+	struct twin_client *c = &twin->client[client];
+	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint64_t tag = page_tag((enum page_kind)kind, ++twin->version);
+	int result;
+
+	if (!c->there)
+		return 0;
+	if (twin->model.count == twin->most && !model_find(&twin->model, (int)client, &h))
+		return 0;
+	result = rig_put(twin->rig, c->number, h, tag);
+	if (pool)
+		c->puts++;
+	if (!result) {
+		if (!pool || c->frozen)
+			WRONG("put into a pool of kind %u of a client, frozen %d, is stored", h,
+			      pool, c->frozen);
+		model_put(&twin->model, (int)client, &h, tag);
+		twin->stored++;
+	} else {
+		bool fits = !pool		     ? result == -TMEM_ENODEV
+			    : c->frozen		     ? result == -TMEM_EAGAIN
+			    : result == -TMEM_ENOMEM ? twin->may_run_dry && pool == EPHEMERAL
+			    : result == -TMEM_ENOSPC ? pool == PERSISTENT
+						     : false;
+
+		if (!fits)
+			WRONG("put into a pool of kind %u, frozen %d, says %d", h, pool, c->frozen,
+			      result);
+		model_drop(&twin->model, (int)client, &h);
+		twin->refused++;
+	}
+	done(twin);
+	return result;
+}
+
+int twin_get(struct twin *twin, unsigned int client, struct tmem_handle h)
+{
+	struct twin_client *c = &twin->client[client];
+	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint64_t *tag = model_find(&twin->model, (int)client, &h);
+	uint8_t page[TMEM_PAGE_SIZE];
+	int result;
+
+	if (!c->there)
+		return 0;
+	memset(page, 0xc3, sizeof(page));
+	result = twin->rig->backend->get(twin->rig, 0, c->number, &h, page);
+	if (pool)
+		c->gets++;
+	if (!result) {
+		if (!tag)
+			WRONG("a hit on what is not there, kind of pool %u", h, pool);
+		if (!page_holds(page, *tag))
+			WRONG("wrong bytes, first word %" PRIx64 " for %" PRIx64, h,
+			      *(uint64_t *)(void *)page, *tag);
+		c->hits++;
+		twin->hits++;
+	} else {
+		if (result != (pool ? -TMEM_ENOENT : -TMEM_ENODEV))
+			WRONG("get says %d", h, result);
+		if (tag && pool == PERSISTENT)
+			WRONG("a persistent page is lost, its kind was %d", h, page_kind_of(*tag));
+		if (page[0] != 0xc3 || memcmp(page, page + 1, sizeof(page) - 1))
+			WRONG("a miss, %d, touched the buffer", h, result);
+		twin->misses++;
+		twin->lost += tag != NULL;
+	}
+	if (tag && pool == EPHEMERAL)
+		model_drop(&twin->model, (int)client, &h);
+	done(twin);
+	return result;
+}
+
+int twin_flush(struct twin *twin, unsigned int client, struct tmem_handle h)
+{
+	struct twin_client *c = &twin->client[client];
+	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	bool there;
+	int result;
+
+	if (!c->there)
+		return 0;
+	result = rig_flush(twin->rig, c->number, h);
+	there = model_drop(&twin->model, (int)client, &h);
+	if (pool)
+		c->flushes++;
+	if (!pool ? result != -TMEM_ENODEV
+		  : result < 0 || result > there || (pool == PERSISTENT && result != there))
+		WRONG("flush says %d, the page was there: %d", h, result, there);
+	done(twin);
+	return result;
+}
+
+int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle h, uint64_t count)
+{
+	struct twin_client *c = &twin->client[client];
+	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	int result;
+
+	if (!c->there)
+		return 0;
+	result = rig_flush_range(twin->rig, c->number, h, count);
+	if (result != (pool ? 0 : -TMEM_ENODEV))
+		WRONG("flush range of %" PRIu64 " says %d", h, count, result);
+	model_drop_range(&twin->model, (int)client, &h, count);
+	done(twin);
+	return result;
+}
+
+int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle h)
+{
+	struct twin_client *c = &twin->client[client];
+	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint32_t there;
+	int result;
+
+	if (!c->there)
+		return 0;
+	result = rig_flush_object(twin->rig, c->number, h);
+	there = model_drop_object(&twin->model, (int)client, &h);
+	if (!pool ? result != -TMEM_ENODEV
+		  : result < 0 || result > 1 || (pool == PERSISTENT && result != (there > 0)))
+		WRONG("flush object says %d, %u pages were there", h, result, there);
+	done(twin);
+	return result;
+}
+
+static void compare(struct twin *twin, bool all)
+{
+	bool quiet = twin->quiet;
+	uint32_t i;
+
+	twin->quiet = true;
+	for (i = 0; i < twin->model.room; i++) {
+		struct model_page page = twin->model.page[i];
+
+		if (page.client >= 0 && (all || kind_of_pool(twin, (unsigned int)page.client,
+							     page.handle.pool) == PERSISTENT))
+			twin_get(twin, (unsigned int)page.client, page.handle);
+	}
+	twin->quiet = quiet;
+	rig_check(twin->rig);
+}
+
+void twin_compare(struct twin *twin)
+{
+	compare(twin, true);
+}
+
+void twin_compare_persistent(struct twin *twin)
+{
+	compare(twin, false);
+}
+
+void twin_settle(struct twin *twin)
+{
+	unsigned int client;
+	uint32_t pool;
+
+	rig_settle(twin->rig);
+	rig_check(twin->rig);
+	for (client = 0; client < TWIN_CLIENTS; client++) {
+		struct twin_client *c = &twin->client[client];
+		struct tmem_stats stats;
+
+		if (!c->there)
+			continue;
+		stats = rig_stats(twin->rig, c->number, -1);
+		MUST_LE(stats.billed, c->allocation);
+		MUST_EQ(stats.dying_objects, 0);
+		MUST_EQ(stats.puts, c->puts);
+		MUST_EQ(stats.gets, c->gets);
+		MUST_EQ(stats.gets_hit, c->hits);
+		MUST_EQ(stats.flushes, c->flushes);
+		for (pool = 0; pool < TWIN_POOLS; pool++) {
+			if (!c->pool[pool])
+				continue;
+			stats = rig_stats(twin->rig, c->number, (int)pool);
+			if (c->pool[pool] == PERSISTENT) {
+				MUST_EQ(stats.persistent_pages,
+					model_count_pool(&twin->model, (int)client, pool));
+				MUST_EQ(stats.objects,
+					model_count_objects(&twin->model, (int)client, pool));
+				MUST_EQ(stats.ephemeral_pages, 0);
+			} else {
+				MUST_LE(stats.ephemeral_pages,
+					model_count_pool(&twin->model, (int)client, pool));
+				MUST_EQ(stats.persistent_pages, 0);
+			}
+		}
+	}
+}
+
+void twin_stop(struct twin *twin)
+{
+	twin_compare(twin);
+	twin_settle(twin);
+	rig_stop(twin->rig);
+	model_destroy(&twin->model);
+}
+
+bool choices_left(const struct choices *choices)
+{
+	return !choices->data || choices->left > 0;
+}
+
+uint64_t choose(struct choices *choices, uint64_t limit)
+{
+	uint64_t value = 0;
+	uint64_t most = limit - 1;
+
+	if (!choices->data)
+		return rng_below(&choices->state, limit);
+	for (; most; most >>= 8) {
+		value <<= 8;
+		if (choices->left) {
+			value |= *choices->data++;
+			choices->left--;
+		}
+	}
+	return value % limit;
+}
+
+/* A few objects and indexes often, all others seldom; now and then a far one. */
+static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
+					struct choices *choices)
+{
+	const struct twin_client *c = &twin->client[client];
+	static const uint32_t far[] = {63, 64, 4096, 0x40000000, 0x80000000, 0xffffffff};
+	struct tmem_handle h;
+	uint32_t pool = (uint32_t)choose(choices, 64);
+	unsigned int i;
+
+	/* Mostly a pool that is there. */
+	for (i = 0; i < 64 && pool < 60 && !c->pool[pool]; i++)
+		pool = (pool + 1) % 60;
+	h = rig_handle(pool, choose(choices, 8) ? choose(choices, 4) : choose(choices, 64),
+		       (uint32_t)(choose(choices, 4) ? choose(choices, 32) : choose(choices, 256)));
+	if (choose(choices, 32) == 0)
+		h.index = far[choose(choices, 6)];
+	if (choose(choices, 16) == 0)
+		h.object.word[choose(choices, 3)] ^= 1ull << choose(choices, 64);
+	return h;
+}
+
+/* Two of each kind. */
+static void usual_pools(struct twin *twin, unsigned int client)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		twin_pool_create(twin, client, i & 1 ? 0 : TMEM_POOL_PERSISTENT);
+}
+
+static void random_life(struct twin *twin, unsigned int client, struct choices *choices)
+{
+	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
+					 CODEC_MUTE};
+	/* The third client is a small one. */
+	uint64_t allocation = twin->rig->setup.persistent / (client == 2 ? 8 : 3);
+
+	twin_client_destroy(twin, client);
+	twin_client_create(twin, client, allocation, codecs[choose(choices, 4)]);
+	usual_pools(twin, client);
+}
+
+/* What seldom happens; @what is below 1600. */
+static void random_event(struct twin *twin, unsigned int client, uint32_t pool, uint32_t what,
+			 struct choices *choices)
+{
+	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
+					 CODEC_MUTE};
+	struct rig *rig = twin->rig;
+
+	if (what < 4) {
+		random_life(twin, client, choices);
+	} else if (what < 8) {
+		if (twin_session(twin, client, choose(choices, 2)))
+			usual_pools(twin, client);
+	} else if (what < 20) {
+		twin_pool_destroy(twin, client, pool);
+		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
+	} else if (what < 30) {
+		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
+	} else if (what < 50) {
+		twin_freeze(twin, client, true);
+	} else if (what < 600) {
+		twin_freeze(twin, client, false);
+	} else if (what < 700) {
+		MUST_EQ(rig->backend->set_codec(rig, twin->client[client].number,
+						codecs[choose(choices, 4)]),
+			0);
+	} else if (what < 720) {
+		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
+	} else if (what < 740) {
+		rig->backend->set_capacity(rig, rig->setup.capacity -
+							choose(choices, rig->setup.capacity / 4));
+	} else if (what < 760) {
+		twin_settle(twin);
+	} else {
+		rig->backend->step(rig, 0, (uint32_t)choose(choices, 8));
+	}
+}
+
+void twin_random(struct twin *twin, struct choices *choices)
+{
+	unsigned int client = (unsigned int)choose(choices, 3);
+	uint32_t what = (uint32_t)choose(choices, 65536);
+	struct tmem_handle h;
+
+	if (!twin->client[client].there) {
+		random_life(twin, client, choices);
+		return;
+	}
+	h = random_handle(twin, client, choices);
+	if (what < 1600)
+		random_event(twin, client, h.pool, what, choices);
+	else if (what < 32000)
+		twin_put(twin, client, h, (int)choose(choices, PAGE_KINDS));
+	else if (what < 58000)
+		twin_get(twin, client, h);
+	else if (what < 63000)
+		twin_flush(twin, client, h);
+	else if (what < 64700)
+		twin_flush_range(twin, client, h,
+				 choose(choices, 16) ? choose(choices, 40)
+						     : ~0ull - choose(choices, 2));
+	else
+		twin_flush_object(twin, client, h);
+}
