@@ -95,10 +95,10 @@ static inline void tmem_port_stream(unsigned char *dst, tmem_port_vec value)
 }
 
 /*
- * Streams past the cache: nobody reads a page soon after it was put, and the
- * stores drain while core looks at its index. The fence orders them before
- * the unlock that publishes the page, which does not order streaming stores
- * by itself.
+ * Streams past the cache: nobody reads a page soon after it was put. The fence
+ * orders the stores before whatever publishes the page; a plain store that
+ * frees a lock would not. Beside the lock that core takes next, which waits
+ * for them anyway, it costs nothing that could be measured.
  */
 static inline int tmem_copy_in(void *dst, const void *src)
 {
