@@ -14,6 +14,7 @@ rig_name=$(basename "$0" .sh)
 rig_tmemd=${TMEMD:-$rig_top/build/daemon/tmemd}
 rig_tmem=${TMEM:-$rig_top/build/cli/tmem}
 rig_ram=192M
+rig_disk_size=512M
 declare -A rig_guest=() # name: process id of its QEMU
 rig_daemon=
 
@@ -90,7 +91,7 @@ rig_build() { # DIR [meson option...]: the daemon and the tool
 
 # Sets up everything but daemon and guests.
 rig_begin() {
-	local line paths
+	local paths
 	rig_work=$(mktemp -d "${TMPDIR:-/tmp}/tmem-$rig_name.XXXXXX") || exit 1
 	trap rig_end EXIT
 	trap 'exit 130' INT
@@ -157,6 +158,8 @@ figure() { # GUEST PATH: figure a 'disk.blocks_lost'
 guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the kernel
 	local name=$1 run=$2 option kernel=() machine=()
 	shift 2
+	# A panic ends the guest, instead of beginning it again.
+	[ "$run" = reboot ] || machine+=(-no-reboot)
 	for option in "$@"; do
 		case $option in
 		tmem.* | rootfstype=*) kernel+=("$option") ;;
@@ -175,7 +178,7 @@ guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the ke
 guest_start() { # NAME RUN OPTIONS: as guest_boot
 	local arguments name=$1 run=$2
 	shift 2
-	arguments=$("$rig_tmem" add "$name" --disk 512M --queues 1 --ram $rig_ram --json) ||
+	arguments=$("$rig_tmem" add "$name" --disk $rig_disk_size --queues 1 --ram $rig_ram --json) ||
 		fail "tmem add $name"
 	mapfile -t rig_disk < <(json qemu <<<"$arguments")
 	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# tmemd is killed with -9 under a guest that swaps, and started again on the
+# same run-time directory; QEMU connects again. What was stored is gone, so
+# the guest must see I/O errors, and never one wrong byte; blocks that it
+# writes afterwards must serve again. The control: a daemon that answers zeros
+# for what it lost must be found out by the same check.
+set -u
+. "$(dirname "$0")/../../guest/demo/rig.sh"
+
+# Guest a with hog's own verdict in $bad and $lost of all rounds, $later of the last.
+swap_under_kill() { # DAEMON
+	rm -rf "$rig_work/run"
+	daemon_start "$1"
+	guest_start a hog rootfstype=ramfs tmem.mib=240 tmem.rounds=4 tmem.seed=77
+	guest_line a '^hog: at 8192 .* in round 2' 120 || fail "the guest does not swap"
+	[ "$(figure a disk.blocks_stored)" -gt 1000 ] || fail "nothing is stored that could be lost"
+	daemon_kill
+	daemon_start "$1"
+	guest_line a '^hog: exit=' 180 || fail "hog did not live to report"
+	"$rig_tmem" check >/dev/null || fail "tmem check"
+	guest_end a 30 || fail "the guest did not end"
+	daemon_stop
+	bad=$(sed -n 's/^hog: result bad=\([0-9]*\) .*/\1/p' "$(report_of a)")
+	lost=$(sed -n 's/^hog: result .* lost=\([0-9]*\) .*/\1/p' "$(report_of a)")
+	later=$(sed -n 's/^hog: round 4 .* bad=\([0-9]*\) lost=\([0-9]*\).*/\1 \2/p' "$(report_of a)")
+	[ -n "$bad" ] && [ -n "$lost" ] && [ -n "$later" ] || fail "hog's report is not whole"
+}
+
+rig_begin
+rig_disk_size=256M
+swap_under_kill "$rig_tmemd"
+[ "$bad" = 0 ] || fail "$bad pages held wrong bytes after the daemon was killed"
+[ "$lost" -ge 1 ] || fail "the guest saw no I/O error, though what was stored is gone"
+[ "$later" = "0 0" ] || fail "the last round, all of it written afterwards: bad and lost are $later"
+say "PASS no wrong byte, $lost pages lost with I/O errors, none of those written afterwards"
+
+rig_build "$rig_work/build" -Dc_args=-DDISK_ANSWERS_ZEROS_FOR_LOST
+swap_under_kill "$rig_work/build/daemon/tmemd"
+[ "$bad" -ge 1 ] || fail "a daemon that answers zeros for lost blocks was not found out"
+say "PASS control: a daemon that answers zeros is found out by $bad wrong pages"
+say "PASS"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# QEMU is killed with -9 at moments drawn at random while its guest swaps; a
+# second guest of the same tmemd must not notice, the accounts must stay
+# exact, and the dead guest must be listed as not connected, ready for its
+# next life. The control: a guest that is alive is listed as connected.
+#
+# TMEM_SEED repeats a run.
+set -u
+. "$(dirname "$0")/../../guest/demo/rig.sh"
+
+kills=3
+seed=${TMEM_SEED:-$RANDOM}
+RANDOM=$seed
+
+connected() { # NAME
+	"$rig_tmem" list --json | python3 -c '
+import json, sys
+print(next(g["connected"] for g in json.load(sys.stdin)["guests"] if g["name"] == sys.argv[1]))' "$1"
+}
+
+rig_begin
+rig_disk_size=256M
+say "seed $seed"
+daemon_start
+guest_start other hog rootfstype=ramfs tmem.mib=220 tmem.rounds=4 tmem.seed=5
+guest_start victim hog rootfstype=ramfs tmem.mib=220 tmem.rounds=100 tmem.seed=6
+for ((kill = 1; kill <= kills; kill++)); do
+	guest_line victim '^hog: filled' 120 || fail "the victim does not swap"
+	lines=$((1 + RANDOM % 8))
+	end=$((SECONDS + 60))
+	until [ "$(count_lines "$(report_of victim)" '^hog: at')" -ge $lines ]; do
+		[ $SECONDS -lt $end ] || fail "the victim does not get on"
+		sleep 0.0$((1 + RANDOM % 9))
+	done
+	[ "$(connected victim)" = True ] || fail "the victim is alive and not listed as connected"
+	guest_kill victim
+	end=$((SECONDS + 10))
+	until [ "$(connected victim)" = False ]; do
+		[ $SECONDS -lt $end ] || fail "the killed guest is still listed as connected"
+		sleep 0.05
+	done
+	"$rig_tmem" check >/dev/null || fail "tmem check after kill $kill"
+	[ "$(connected other)" = True ] || [ -z "${rig_guest[other]}" ] || fail "the other guest lost its disk"
+	say "PASS kill $kill of $kills, after $lines progress lines: accounts exact, victim not connected"
+	if [ $kill -lt $kills ]; then
+		rm -f "$(report_of victim)"
+		guest_boot victim hog "${rig_disk[@]}" rootfstype=ramfs tmem.mib=220 tmem.rounds=100 tmem.seed=6
+	fi
+done
+guest_line other '^hog: exit=' 240 || fail "the other guest did not finish"
+guest_end other 30 || fail "the other guest did not end"
+grep -q '^hog: result bad=0 lost=0 ' "$(report_of other)" || fail "the other guest's pages did not survive"
+swapped=$(figure other engine.gets_hit)
+[ "$swapped" -ge 10000 ] || fail "the other guest hardly swapped: $swapped pages in"
+"$rig_tmem" remove victim >/dev/null || fail "tmem remove"
+"$rig_tmem" check >/dev/null || fail "tmem check after remove"
+daemon_stop
+say "PASS the other guest verified all its pages, $swapped swapped in"
+say "PASS"
