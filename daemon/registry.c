@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "disk.h"
 #include "guest.h"
@@ -84,7 +82,6 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 	uint64_t pages = wish->disk / TMEM_PAGE_SIZE;
 	uint64_t needed = tmem_pages_allocation(pages, DISK_PIECE);
 	char file[DAEMON_NAME_MAX + sizeof(".sock")];
-	struct stat st;
 
 	if (registry_find(daemon, wish->name)) {
 		refuse(refusal, "EEXIST", "a guest named %s was added already", wish->name);
@@ -115,23 +112,17 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 			    "take a shorter name, or start tmemd with a shorter --run-dir");
 		return false;
 	}
-	/* Under our lock, a socket of this name is what a killed daemon left. */
-	if (!lstat(entry->socket_path, &st)) {
-		if (S_ISSOCK(st.st_mode))
-			unlink(entry->socket_path);
-		else {
-			refuse(refusal, "EEXIST", "%s is there and is not a socket",
-			       entry->socket_path);
-			refuse_hint(refusal, "move it away, or take another name");
-			return false;
-		}
-	}
 	return true;
 }
 
 static void explain(int error, const struct entry *entry, struct refusal *refusal)
 {
 	switch (-error) {
+	case EEXIST:
+	case EADDRINUSE:
+		refuse(refusal, "EEXIST", "something else has the name %s", entry->socket_path);
+		refuse_hint(refusal, "move it away, or take another name");
+		break;
 	case ENOSPC:
 		refuse(refusal, "ENOSPC", "the allocation does not fit beside the others");
 		refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with "
@@ -209,7 +200,6 @@ void registry_remove(struct entry *entry)
 	/* A reset that its end implies is no news: the entry is gone. */
 	guest_set_in_use_hook(entry->guest, NULL, NULL);
 	guest_destroy(entry->guest);
-	unlink(entry->socket_path);
 	free(entry);
 }
 

@@ -188,7 +188,7 @@ static int clear_stale(const char *path, const char **why)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
 	int fd;
-	int error = 0;
+	int error;
 
 	if (lstat(path, &st))
 		return 0;
@@ -196,16 +196,14 @@ static int clear_stale(const char *path, const char **why)
 		*why = "something that is not a socket has this name";
 		return -EEXIST;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		*why = "no descriptor for a socket";
 		return -errno;
 	}
 	memcpy(address.sun_path, path, strlen(path));
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		error = 0;
-	else
-		error = errno;
+	/* Refused means that nobody listens; a queue that is full is somebody's. */
+	error = connect(fd, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 	close(fd);
 	if (error != ECONNREFUSED) {
 		*why = "another process serves this socket";

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Wrong options end with status 2 and a sentence that names them; --help and
+# the manual page know every option there is.
+. "$(dirname "$0")/lib.sh"
+cd "$work" || exit 2
+manual=$here/../../man/tmemd.8
+
+wrong() {
+	text=$1
+	shift
+	check "$* is refused" run 2 "$TMEMD" "$@"
+	check "$* is named: $text" says "$text"
+	check "$* leaves no message on standard output" [ ! -s "$work/out" ]
+}
+wrong "--mmeory: no such option" --mmeory 2G
+wrong "memory: no such option" memory
+wrong "-m: no such option" -m 2G
+wrong "--memory: BYTES is missing" --memory
+wrong "--memory 2X: not a number of bytes from 4M to 8T" --memory 2X
+wrong "--memory 2g: not a number" --memory 2g
+wrong "--memory : not a number" --memory ""
+wrong "--memory -1: not a number" --memory -1
+wrong "--memory 1M: not a number of bytes from 4M to 8T" --memory 1M
+wrong "--memory 9T: not a number of bytes" --memory=9T
+wrong "--memory 18446744073709551616: not a number" --memory 18446744073709551616
+wrong "--memory 16777216T: not a number" --memory 16777216T
+wrong "--persistent 65M is more than the 64M" --memory 64M --persistent 65M
+wrong "--control-idle 0: not a number from 1 to 86400" --control-idle 0
+wrong "--codec zip: neither lz4 nor raw" --codec zip
+wrong "--log-level loud: not one of" --log-level loud
+wrong "--at-own-risk takes no value" --at-own-risk=yes
+wrong "--run-dir: empty" --run-dir ""
+wrong "--run: no command" --run
+wrong "the command is a word of its own" --run=true
+
+check "--version" run 0 "$TMEMD" --version
+check "--version prints one line" [ "$(wc -l <"$work/out")" = 1 ]
+check "--help" run 0 "$TMEMD" --help
+cp "$work/out" "$work/help"
+check "--long-options" run 0 "$TMEMD" --long-options
+cp "$work/out" "$work/names"
+check "there are options" [ "$(wc -l <"$work/names")" -ge 10 ]
+
+# listed NAME FILE: in roff, a hyphen of an option is written \-
+listed() {
+	sed 's/\\-/-/g' "$2" | grep -qE -- "(^|[^a-z-])$1([^a-z-]|\$)"
+}
+while read -r name; do
+	check "--help lists $name" listed "$name" "$work/help"
+	check "tmemd(8) lists $name" listed "$name" "$manual"
+done <"$work/names"
+# The control: an option that does not exist, and a part of one, are not found.
+listed --memor "$manual" || listed --no-such-option "$manual"
+check "the search finds what is not there" [ $? = 1 ]
+finish
