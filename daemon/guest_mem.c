@@ -45,10 +45,11 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 
 int guest_mem_setup(void)
 {
-	static bool installed;
 	struct sigaction action;
 
-	if (installed)
+	if (sigaction(SIGBUS, NULL, &action))
+		return -errno;
+	if ((action.sa_flags & SA_SIGINFO) && action.sa_sigaction == handle_fault)
 		return 0;
 	memset(&action, 0, sizeof(action));
 	action.sa_sigaction = handle_fault;
@@ -56,7 +57,6 @@ int guest_mem_setup(void)
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &previous_action))
 		return -errno;
-	installed = true;
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct guest_mem {
 	struct guest_map log;
 };
 
-/* Installs the handler of SIGBUS, once. 0 or -errno. */
+/* Installs the handler of SIGBUS unless it is there. 0 or -errno. */
 int guest_mem_setup(void);
 
 /* Judges @fd and maps @size bytes at @offset of it. Does not take @fd over. */

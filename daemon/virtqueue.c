@@ -338,12 +338,12 @@ enum guest_error virtqueue_load(struct virtqueue *queue, uint16_t head)
 	chain->readable = 0;
 	chain->writable = 0;
 	for (;;) {
-		/* One more than the table has: the chain has come back to itself. */
-		if (table.walked++ == table.entries || chain->count == VIRTQUEUE_SIZE_MAX)
-			return GUEST_ERROR_chain_loop;
 		error = read_desc(queue, &table, index, &desc);
 		if (error)
 			return error;
+		/* One more than the table has: the chain has come back to itself. */
+		if (table.walked++ == table.entries || chain->count == VIRTQUEUE_SIZE_MAX)
+			return GUEST_ERROR_chain_loop;
 		if (desc.flags & VRING_DESC_F_INDIRECT) {
 			error = enter_indirect(queue, &table, &desc);
 			if (error)

@@ -413,7 +413,7 @@ uint16_t fe_submit(struct frontend *fe, uint32_t queue, uint32_t type, uint64_t 
 	header[32] = 0xff;
 	if (type != FE_IN && type != FE_GET_ID && length)
 		memcpy(fe->ram + at, data, length);
-	if (pieces == 1) {
+	if (fe->pieces == 1) {
 		list[n++] = (struct fe_desc){fe_guest(FE_HEADER_AT(queue, head)), 16, 0, 0};
 	} else {
 		/* A header may be cut as well. */

@@ -562,9 +562,10 @@ static void memory_table_in_one_message(void **state)
 	struct {
 		uint32_t count, padding;
 		uint64_t region[2][4];
-	} table = {2, 0, {{FE_GUEST_BASE, 16 << 20, FE_USER_BASE, 0},
-			  {FE_GUEST_BASE + (16 << 20), 16 << 20, FE_USER_BASE + (16 << 20),
-			   16 << 20}}};
+	} table = {2,
+		   0,
+		   {{FE_GUEST_BASE, 16 << 20, FE_USER_BASE, 0},
+		    {FE_GUEST_BASE + (16 << 20), 16 << 20, FE_USER_BASE + (16 << 20), 16 << 20}}};
 	int fds[2] = {fe->memory, fe->memory};
 	bool same;
 
