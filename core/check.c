@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Walks everything and holds every count against what it counts: blocks
+ * against their extents, slots against blocks, objects against trees, bills
+ * against both, records against slabs. For tests and the debug command;
+ * nobody else may be in a call.
+ */
+#include "internal.h"
+
+struct walk {
+	struct tmem_engine *engine;
+	const char *what;
+	uint32_t touched;
+	uint32_t used[SLAB_COUNT]; /* records that something leads to */
+	/* Of the client being walked: ephemeral, persistent. */
+	uint64_t blocks[2]; /* that some slot leads to */
+	uint64_t ordered;   /* ephemeral ones whose own object leads to them */
+	uint64_t bytes[2];
+	uint64_t index[2];
+	uint32_t dying;
+};
+
+#define EXPECT(walk, fact)                                  \
+	do {                                                \
+		if (!(fact)) {                              \
+			(walk)->what = __FILE__ ": " #fact; \
+			return -TMEM_EIO;                   \
+		}                                           \
+	} while (0)
+
+/* ---- extents ---- */
+
+static int check_used(struct walk *walk, const struct block *block, struct tally *tally)
+{
+	uint32_t tag = block->tag, length = tag & TAG_LENGTH;
+
+	EXPECT(walk, !(tag & (TAG_PINS | TAG_ZOMBIE)));
+	EXPECT(walk, length <= TMEM_PAGE_SIZE);
+	EXPECT(walk, block->object);
+	tally[TAG_POOL(tag)].pages++;
+	tally[TAG_POOL(tag)].units += tmem_units(length);
+	tally[TAG_POOL(tag)].payload += length;
+	return 0;
+}
+
+static int check_packed(struct walk *walk, const struct extent *extent, struct tally *tally)
+{
+	uint32_t end = extent->size / TMEM_UNIT, unit, units, free = 0, listed = 0, before = 0, bin;
+	uint32_t at;
+	const struct block *block;
+
+	for (unit = 0; unit < end; unit += units) {
+		block = tmem_block(extent, unit);
+		if (block->tag & TAG_USED) {
+			EXPECT(walk, !(block->tag & TAG_PREV_FREE) == !before);
+			if (check_used(walk, block, tally))
+				return -TMEM_EIO;
+			units = tmem_units(block->tag & TAG_LENGTH);
+			before = 0;
+			continue;
+		}
+		EXPECT(walk, !before);
+		units = block->tag;
+		EXPECT(walk, units && units <= end - unit);
+		EXPECT(walk, tmem_block(extent, unit + units - 1)->tag == units);
+		free++;
+		before = 1;
+	}
+	EXPECT(walk, unit == end);
+	for (bin = 0; bin < TMEM_BINS; bin++) {
+		EXPECT(walk, !extent->bins->head[bin] ==
+				     !(extent->bins->used[bin / 64] >> (bin % 64) & 1));
+		for (at = extent->bins->head[bin]; at && listed <= free;
+		     at = tmem_block(extent, at - 1)->object) {
+			EXPECT(walk, !(tmem_block(extent, at - 1)->tag & TAG_USED));
+			listed++;
+		}
+	}
+	EXPECT(walk, listed == free);
+	return 0;
+}
+
+static int check_pages(struct walk *walk, const struct extent *extent, struct tally *tally)
+{
+	uint32_t slots = extent->size / TMEM_PAGE_SIZE, i;
+	const struct block *block;
+
+	for (i = 0; i < slots; i++) {
+		block = &extent->headers[i];
+		EXPECT(walk, (extent->room[i / 64] >> (i % 64) & 1) == !(block->tag & TAG_USED));
+		if ((block->tag & TAG_USED) && check_used(walk, block, tally))
+			return -TMEM_EIO;
+	}
+	return 0;
+}
+
+static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, uint32_t state)
+{
+	const struct extent *extent = tmem_extent(walk->engine, number);
+	struct tally tally[TMEM_POOLS_PER_CLIENT];
+	uint32_t i, live = 0, units = 0;
+
+	EXPECT(walk, extent->heap == heap && extent->number == number);
+	EXPECT(walk, extent->state == state && !extent->moving);
+	walk->used[SLAB_EXTENT]++;
+	if (extent->headers_record)
+		walk->used[heap->kind == TMEM_EXTENT_PERSISTENT ? SLAB_HEADERS_P
+								: SLAB_HEADERS_E]++;
+	if (extent->bins_record)
+		walk->used[SLAB_BINS]++;
+	memset(tally, 0, sizeof(tally));
+	if (state == EXTENT_PACKED && check_packed(walk, extent, tally))
+		return -TMEM_EIO;
+	if (state == EXTENT_PAGES && check_pages(walk, extent, tally))
+		return -TMEM_EIO;
+	if (state == EXTENT_DEAD)
+		return 0;
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		EXPECT(walk, tally[i].pages == extent->tally[i].pages);
+		EXPECT(walk, tally[i].units == extent->tally[i].units);
+		EXPECT(walk, tally[i].payload == extent->tally[i].payload);
+		live += tally[i].pages;
+		units += tally[i].units;
+	}
+	EXPECT(walk, live == extent->live && units == extent->units);
+	EXPECT(walk, (state == EXTENT_EMPTY) == !live);
+	return 0;
+}
+
+struct sums {
+	uint64_t bytes;
+	uint64_t live;
+	uint64_t units;
+	uint32_t count;
+};
+
+static int check_list(struct walk *walk, struct heap *heap, uint32_t list, uint32_t state,
+		      struct sums *sums)
+{
+	const struct extent *extent;
+	uint32_t prev = 0;
+
+	for (; list; list = extent->next) {
+		extent = tmem_extent(walk->engine, list);
+		EXPECT(walk, state == EXTENT_DEAD || extent->prev == prev);
+		if (check_extent(walk, heap, list, state))
+			return -TMEM_EIO;
+		if (state != EXTENT_DEAD) {
+			sums->bytes += extent->size;
+			sums->live += extent->live;
+			sums->units += extent->units;
+		}
+		sums->count++;
+		prev = list;
+	}
+	return 0;
+}
+
+static int check_heap(struct walk *walk, struct heap *heap)
+{
+	struct sums sums, dead;
+	uint64_t live = 0, units = 0, payload = 0;
+	uint32_t i;
+
+	memset(&sums, 0, sizeof(sums));
+	memset(&dead, 0, sizeof(dead));
+	if (check_list(walk, heap, heap->empty, EXTENT_EMPTY, &sums))
+		return -TMEM_EIO;
+	EXPECT(walk, sums.count == heap->empty_count);
+	if (heap->spare && check_list(walk, heap, heap->spare, EXTENT_EMPTY, &sums))
+		return -TMEM_EIO;
+	if (check_list(walk, heap, heap->pages, EXTENT_PAGES, &sums) ||
+	    check_list(walk, heap, heap->full, EXTENT_PAGES, &sums) ||
+	    check_list(walk, heap, heap->dead, EXTENT_DEAD, &dead) ||
+	    check_list(walk, heap, heap->sweeping, EXTENT_DEAD, &dead))
+		return -TMEM_EIO;
+	for (i = 0; i < TMEM_HEAP_CLASSES; i++)
+		if (check_list(walk, heap, heap->packed[i], EXTENT_PACKED, &sums))
+			return -TMEM_EIO;
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		live += heap->total[i].pages;
+		units += heap->total[i].units;
+		payload += heap->total[i].payload;
+	}
+	EXPECT(walk, dead.count == heap->dead_count);
+	EXPECT(walk, sums.bytes == heap->extent_bytes);
+	EXPECT(walk, sums.live == heap->live && live == heap->live);
+	EXPECT(walk, sums.units == heap->units && units == heap->units);
+	EXPECT(walk, payload == heap->payload);
+	return 0;
+}
+
+/* ---- index ---- */
+
+/* A stored slot of page @index leads to a block that names it. */
+static int check_slot(struct walk *walk, const struct pool *pool, uint32_t number, uint32_t index,
+		      uint64_t slot)
+{
+	struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(SLOT_PLACE(slot)));
+	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT), twin;
+	const struct object *object = tmem_slab_at(pool->objects, number);
+	const struct block *block;
+
+	EXPECT(walk, slot & SLOT_PRESENT);
+	EXPECT(walk, extent->heap == pool->heap);
+	if (extent->state == EXTENT_DEAD)
+		return 0;
+	EXPECT(walk, extent->state == EXTENT_PAGES || extent->state == EXTENT_PACKED);
+	block = tmem_block(extent, tmem_place_unit(SLOT_PLACE(slot)));
+	twin = object->state == OBJECT_DEAD && block->object != number;
+	EXPECT(walk, block->tag & TAG_USED);
+	EXPECT(walk, twin || block->object == number);
+	EXPECT(walk, block->index == index);
+	EXPECT(walk, (block->tag & TAG_LENGTH) == SLOT_LENGTH(slot));
+	EXPECT(walk, TAG_CODEC(block->tag) == SLOT_CODEC(slot));
+	EXPECT(walk, TAG_POOL(block->tag) == pool->number % TMEM_POOLS_PER_CLIENT);
+	walk->blocks[persistent]++;
+	walk->bytes[persistent] += (uint64_t)tmem_units(SLOT_LENGTH(slot)) * TMEM_UNIT;
+	if (!twin && !persistent)
+		walk->ordered++;
+	return 0;
+}
+
+static int check_leaf(struct walk *walk, const struct pool *pool, uint32_t number, uint32_t group,
+		      uint32_t name)
+{
+	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
+	uint32_t slab = name & GROUP_WIDE ? SLAB_LEAF : SLAB_LEAF_SMALL, i;
+	uint32_t slots = name & GROUP_WIDE ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL;
+	const struct leaf *leaf = tmem_slab_at(&walk->engine->slab[slab], name & GROUP_LEAF);
+	uint64_t any = 0;
+
+	walk->used[slab]++;
+	walk->index[persistent] += slots * sizeof(uint64_t);
+	for (i = 0; i < slots; i++) {
+		any |= leaf->slot[i];
+		if (leaf->slot[i] &&
+		    check_slot(walk, pool, number, group * TMEM_GROUP_PAGES + i, leaf->slot[i]))
+			return -TMEM_EIO;
+	}
+	EXPECT(walk, any || !group);
+	return 0;
+}
+
+static int check_tree(struct walk *walk, const struct pool *pool, uint32_t number)
+{
+	const struct object *object = tmem_slab_at(pool->objects, number);
+	uint32_t level = object->root >> ROOT_HEIGHT, at[TMEM_TREE_LEVELS + 1], group = 0, any;
+	uint32_t node_number[TMEM_TREE_LEVELS + 1], height = level;
+	const struct node *node;
+
+	if (!height)
+		return 0;
+	EXPECT(walk, height <= TMEM_TREE_LEVELS);
+	node_number[level] = object->root & ROOT_NODE;
+	at[level] = 0;
+	for (any = 0; level <= height;) {
+		node = tmem_slab_at(&walk->engine->slab[SLAB_NODE], node_number[level]);
+		if (at[level] == 0)
+			any = 0;
+		while (at[level] < 64 && !node->entry[at[level]])
+			at[level]++;
+		if (at[level] == 64) {
+			EXPECT(walk, any);
+			walk->used[SLAB_NODE]++;
+			walk->index[!!(pool->flags & TMEM_POOL_PERSISTENT)] += sizeof(*node);
+			level++;
+			any = 1;
+			continue;
+		}
+		any = 1;
+		group &= ~(63u << (6 * (level - 1)));
+		group |= at[level] << (6 * (level - 1));
+		if (level == 1) {
+			if (check_leaf(walk, pool, number, group, node->entry[at[1]]))
+				return -TMEM_EIO;
+			at[1]++;
+		} else {
+			node_number[level - 1] = node->entry[at[level]++];
+			at[--level] = 0;
+		}
+	}
+	return 0;
+}
+
+static int check_object(struct walk *walk, const struct pool *pool, uint32_t number, uint32_t state)
+{
+	const struct object *object = tmem_slab_at(pool->objects, number);
+	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
+	uint32_t i;
+
+	EXPECT(walk, object->state == state);
+	EXPECT(walk, object->pool == pool->serial);
+	EXPECT(walk, state == OBJECT_DEAD || object->group || object->root);
+	walk->used[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E]++;
+	walk->index[persistent] += sizeof(*object);
+	for (i = 0; i < 2; i++)
+		if (object->slot[i] && check_slot(walk, pool, number, i, object->slot[i]))
+			return -TMEM_EIO;
+	EXPECT(walk, (object->group & GROUP_PRESENT) || !(object->slot[0] | object->slot[1]));
+	if ((object->group & ~GROUP_PRESENT) &&
+	    check_leaf(walk, pool, number, 0, object->group & ~GROUP_PRESENT))
+		return -TMEM_EIO;
+	return check_tree(walk, pool, number);
+}
+
+/* Both subtrees have the same number of black objects on every way down; -1: not so. */
+static int black_height(const struct slab *objects, uint32_t number)
+{
+	const struct object *object;
+	int height = 0;
+
+	/* The leftmost way is measured; every other one is bounded by the tree's rules below. */
+	while (number) {
+		object = tmem_slab_at(objects, number);
+		height += !(object->left & TREE_RED);
+		number = object->left & ~TREE_RED;
+	}
+	return height;
+}
+
+static int check_links(struct walk *walk, const struct slab *objects, uint32_t number)
+{
+	const struct object *object = tmem_slab_at(objects, number), *child;
+	uint32_t left = object->left & ~TREE_RED, right = object->right, i, link;
+
+	EXPECT(walk, black_height(objects, left) == black_height(objects, right));
+	for (i = 0; i < 2; i++) {
+		link = i ? right : left;
+		child = tmem_slab_at(objects, link);
+		EXPECT(walk, !link || !(object->left & TREE_RED) || !(child->left & TREE_RED));
+	}
+	return 0;
+}
+
+static int check_pool(struct walk *walk, struct pool *pool)
+{
+	uint32_t bucket, *root, number, count = 0;
+	const struct object *object;
+	const struct tmem_object_id *id;
+	uint64_t hash;
+
+	walk->used[SLAB_POOL]++;
+	for (bucket = 0; bucket < pool->bucket_count; bucket++) {
+		root = tmem_directory_bucket_at(pool, bucket);
+		id = NULL;
+		while ((number = tmem_tree_above(pool->objects, *root, id, &walk->touched))) {
+			object = tmem_slab_at(pool->objects, number);
+			hash = tmem_hash(walk->engine->seed, pool->serial, &object->id);
+			EXPECT(walk, tmem_directory_bucket(pool, hash) == root);
+			EXPECT(walk, tmem_tree_find(pool->objects, *root, &object->id,
+						    &walk->touched) == number);
+			if (check_links(walk, pool->objects, number) ||
+			    check_object(walk, pool, number, OBJECT_ALIVE))
+				return -TMEM_EIO;
+			id = &object->id;
+			count++;
+		}
+	}
+	EXPECT(walk, count == pool->object_count);
+	return 0;
+}
+
+static int check_dying(struct walk *walk, struct tmem_client *client, int persistent)
+{
+	struct slab *objects = &walk->engine->slab[SLAB_OBJECT_E + persistent];
+	const struct object *object;
+	uint32_t number, i;
+
+	for (number = client->dying[persistent]; number; number = object->left) {
+		object = tmem_slab_at(objects, number);
+		for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+			if (client->pools[i] && client->pools[i]->serial == object->pool)
+				break;
+		EXPECT(walk, i < TMEM_POOLS_PER_CLIENT);
+		if (check_object(walk, client->pools[i], number, OBJECT_DEAD))
+			return -TMEM_EIO;
+		walk->dying++;
+	}
+	return 0;
+}
+
+/* ---- put order ---- */
+
+/* The block that an entry means: one that its own object's slot leads to; else NULL. */
+static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
+{
+	struct slab *objects = &walk->engine->slab[SLAB_OBJECT_E];
+	struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(place));
+	const struct object *object;
+	const uint64_t *slot;
+	struct block *block;
+	struct key key;
+
+	if (extent->heap != heap ||
+	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED))
+		return NULL;
+	block = tmem_block(extent, tmem_place_unit(place));
+	if (!block->object || block->object >= objects->issued)
+		return NULL;
+	object = tmem_slab_at(objects, block->object);
+	if (object->state == OBJECT_FREE)
+		return NULL;
+	key.id = object->id;
+	key.pool = object->pool;
+	key.index = block->index;
+	key.hash = tmem_hash(walk->engine->seed, key.pool, &key.id);
+	slot = tmem_slot_in(walk->engine, &key, block->object, objects, &walk->touched);
+	return slot && *slot && SLOT_PLACE(*slot) == place ? block : NULL;
+}
+
+static uint64_t entry_of(const struct order_segment *segment, uint32_t i)
+{
+	return (uint64_t)segment->high[i] << 32 | segment->low[i];
+}
+
+/* A pin marks a block, so that it counts once. */
+static uint32_t mark(struct walk *walk, struct heap *heap, uint64_t place)
+{
+	struct block *block = meant(walk, heap, place);
+
+	if (!block || (block->tag & TAG_PINS))
+		return 0;
+	block->tag += TAG_PIN;
+	return 1;
+}
+
+static void unmark(struct walk *walk, struct heap *heap, uint64_t place)
+{
+	struct block *block = meant(walk, heap, place);
+
+	if (block)
+		block->tag &= ~TAG_PINS;
+}
+
+static int check_order(struct walk *walk, struct heap *heap)
+{
+	struct slab *slab = &walk->engine->slab[SLAB_ORDER];
+	const struct order_segment *segment;
+	uint64_t entries = 0, marked = 0;
+	uint32_t number, segments = 0, i;
+
+	for (number = heap->order.first; number; number = segment->next) {
+		segment = tmem_slab_at(slab, number);
+		EXPECT(walk, segment->first <= segment->count);
+		EXPECT(walk, segment->count <= TMEM_ORDER_ENTRIES);
+		EXPECT(walk, segment->next || number == heap->order.last);
+		for (i = segment->first; i < segment->count; i++)
+			marked += mark(walk, heap, entry_of(segment, i));
+		entries += segment->count - segment->first;
+		segments++;
+	}
+	for (number = heap->order.first; number; number = segment->next) {
+		segment = tmem_slab_at(slab, number);
+		for (i = segment->first; i < segment->count; i++)
+			unmark(walk, heap, entry_of(segment, i));
+	}
+	walk->used[SLAB_ORDER] += segments + !!heap->order.spare;
+	EXPECT(walk, segments == heap->order.segments);
+	EXPECT(walk, entries == heap->order.entries);
+	EXPECT(walk, marked == walk->ordered);
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int check_client(struct walk *walk, struct tmem_client *client)
+{
+	uint32_t i, dying_pools = 0;
+
+	memset(walk->blocks, 0, sizeof(walk->blocks));
+	memset(walk->bytes, 0, sizeof(walk->bytes));
+	memset(walk->index, 0, sizeof(walk->index));
+	walk->ordered = 0;
+	walk->dying = 0;
+	walk->used[SLAB_CLIENT]++;
+	for (i = 0; i < 2; i++)
+		if (check_heap(walk, &client->heap[i]) || check_dying(walk, client, (int)i))
+			return -TMEM_EIO;
+	EXPECT(walk, walk->dying == client->dying_count);
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		if (!client->pools[i])
+			continue;
+		dying_pools += client->pools[i]->state == POOL_DYING;
+		if (check_pool(walk, client->pools[i]))
+			return -TMEM_EIO;
+	}
+	EXPECT(walk, dying_pools == client->dying_pools);
+	EXPECT(walk, walk->blocks[0] == client->heap[0].live);
+	EXPECT(walk, walk->blocks[1] == client->heap[1].live);
+	if (client->state == CLIENT_ALIVE) {
+		EXPECT(walk, client->billed == walk->bytes[1] + walk->index[1]);
+		EXPECT(walk, client->billed <= client->allocation);
+	}
+	return check_order(walk, &client->heap[0]);
+}
+
+static int check_slabs(struct walk *walk)
+{
+	struct tmem_engine *engine = walk->engine;
+	uint64_t bytes = engine->self_size;
+	const struct slab *slab;
+	uint32_t i, w, number, free;
+
+	for (w = 0; w < engine->worker_limit; w++) {
+		if (!engine->worker[w])
+			continue;
+		bytes += engine->worker[w]->size;
+		EXPECT(walk, !engine->worker[w]->held);
+		for (i = 0; i <= SLAB_LEAF; i++)
+			walk->used[i] += engine->worker[w]->spares.count[i];
+	}
+	for (i = 0; i < SLAB_COUNT; i++) {
+		slab = &engine->slab[i];
+		for (number = slab->free, free = 0; number && free <= slab->free_count; free++)
+			number = *(uint32_t *)tmem_slab_at(slab, number);
+		EXPECT(walk, free == slab->free_count);
+		EXPECT(walk, slab->used + slab->free_count + 1 == slab->issued);
+		if (i != SLAB_BUCKETS && i != SLAB_MAP)
+			EXPECT(walk, slab->used == walk->used[i]);
+		bytes += (uint64_t)slab->chunk_count * engine->chunk_size;
+		for (w = 0; w < slab->array_count; w++)
+			bytes += 4096ull << w;
+	}
+	EXPECT(walk, bytes == engine->meta_bytes);
+	return 0;
+}
+
+static int check_engine(struct walk *walk)
+{
+	struct tmem_engine *engine = walk->engine;
+	struct tmem_client *client;
+	uint64_t extents = (uint64_t)engine->ready_count * engine->extent_size, allocated = 0;
+
+	for (client = engine->clients; client; client = client->next) {
+		if (check_client(walk, client))
+			return -TMEM_EIO;
+		extents += client->heap[0].extent_bytes + client->heap[1].extent_bytes;
+		allocated += client->allocation;
+	}
+	EXPECT(walk, allocated == engine->allocated);
+	EXPECT(walk, extents + engine->meta_bytes == engine->bytes);
+	return check_slabs(walk);
+}
+
+int tmem_engine_check(struct tmem_engine *engine, const char **what)
+{
+	struct walk walk;
+	int err;
+
+	memset(&walk, 0, sizeof(walk));
+	walk.engine = engine;
+	err = check_engine(&walk);
+	if (what)
+		*what = walk.what;
+	return err;
+}

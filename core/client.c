@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Clients: what they are promised, the sessions they live in, and how they
+ * go. A persistent allocation is memory that is there from the first moment:
+ * extents for every byte of it, and records for the index of its pages.
+ */
+#include "internal.h"
+
+#define EXTENT_LEAST (64u << 10) /* of a small client's persistent extents */
+
+/* Bytes of one object's records that files @pages densely from index 0 on. */
+static uint64_t index_bytes(uint64_t pages)
+{
+	uint64_t groups = (pages + TMEM_GROUP_PAGES - 1) / TMEM_GROUP_PAGES, nodes = 0, span;
+
+	if (pages <= 2)
+		return sizeof(struct object);
+	for (span = groups; span > 1; span = (span + 63) / 64)
+		nodes += (span + 63) / 64;
+	return sizeof(struct object) + groups * sizeof(struct leaf) + nodes * sizeof(struct node);
+}
+
+static uint64_t page_bytes(void)
+{
+	return (uint64_t)TMEM_BLOCK_UNITS * TMEM_UNIT;
+}
+
+uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
+{
+	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes();
+	uint64_t whole, rest, most;
+
+	if (!pages_per_object)
+		return 0;
+	whole = tmem_divide(allocation, object);
+	rest = allocation - whole * object;
+	most = index_bytes(pages_per_object);
+	rest = rest > most ? tmem_divide(rest - most, page_bytes()) : 0;
+	return whole * pages_per_object + rest;
+}
+
+uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
+{
+	uint64_t whole, rest;
+
+	if (!pages_per_object)
+		return 0;
+	whole = tmem_divide(pages, pages_per_object);
+	rest = pages - whole * pages_per_object;
+	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
+	       (rest ? index_bytes(pages_per_object) + rest * page_bytes() : 0);
+}
+
+/*
+ * Bytes of extents that hold @allocation whatever is put in which order: each
+ * extent may be left with just less free than a page needs (compact.c), and
+ * every worker replaces one page at a time.
+ */
+static uint64_t extent_bytes(const struct tmem_engine *engine, uint64_t allocation,
+			     uint32_t extent_size)
+{
+	uint64_t lost = page_bytes(),
+		 bytes = allocation + (engine->worker_limit + 1) * page_bytes();
+	uint64_t count;
+
+	if (extent_size == engine->extent_size)
+		lost = (TMEM_ROOM_MIN + 1) * page_bytes();
+	count = tmem_divide(bytes, extent_size - lost) + 2;
+	return count * extent_size;
+}
+
+/* Records for an index of pages that are filed densely, and for each worker's spares. */
+static int promise_records(struct tmem_client *client, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = client->engine;
+	uint64_t pages = tmem_divide(client->allocation, page_bytes()) + 1;
+	uint32_t slack = engine->worker_limit * TMEM_SPARE_NODES;
+	uint32_t i;
+	const struct {
+		uint32_t slab;
+		uint32_t shift; /* a record for every 2^shift pages */
+	} need[] = {{SLAB_OBJECT_P, 10}, {SLAB_LEAF, 6}, {SLAB_LEAF_SMALL, 10}, {SLAB_NODE, 10}};
+
+	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++)
+		if (tmem_slab_promise(&engine->slab[need[i].slab], worker,
+				      &client->promise[need[i].slab],
+				      (uint32_t)(pages >> need[i].shift) + slack))
+			return -TMEM_ENOMEM;
+	return 0;
+}
+
+static int judge(const struct tmem_engine *engine, const struct tmem_client_config *config)
+{
+	if (config->size != sizeof(*config) || config->codec >= TMEM_CODEC_COUNT ||
+	    config->weight > 10000 || config->reserved[0] || config->reserved[1] ||
+	    config->reserved[2] || config->reserved2)
+		return -TMEM_EINVAL;
+	if (config->codec != TMEM_CODEC_RAW && !engine->codec[config->codec])
+		return -TMEM_EINVAL;
+	return 0;
+}
+
+static uint32_t persistent_size(const struct tmem_engine *engine, uint64_t allocation)
+{
+	uint64_t size = tmem_power2(allocation / 16);
+	uint32_t least = tmem_min32(EXTENT_LEAST, engine->extent_size);
+
+	return size < least ? least : (uint32_t)tmem_min64(size, engine->extent_size);
+}
+
+static void init(struct tmem_engine *engine, struct tmem_client *client, uint32_t record,
+		 const struct tmem_client_config *config)
+{
+	memset(client, 0, sizeof(*client));
+	client->engine = engine;
+	client->record = record;
+	client->codec = config->codec;
+	client->cap = config->cap;
+	client->weight = config->weight ? config->weight : 100;
+	client->allocation = config->allocation;
+	tmem_lock_init(&client->dying_lock, 3);
+	tmem_heap_create(&client->heap[0], client, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
+	tmem_heap_create(&client->heap[1], client, TMEM_EXTENT_PERSISTENT,
+			 persistent_size(engine, config->allocation));
+}
+
+/* Nothing uses the client any more. No lock held. */
+void tmem_client_free(struct tmem_client *client)
+{
+	struct tmem_engine *engine = client->engine;
+	uint32_t i;
+
+	for (i = 0; i < 2; i++)
+		tmem_heap_destroy(&client->heap[i]);
+	for (i = 0; i < SLAB_COUNT; i++)
+		tmem_slab_release(&engine->slab[i], &client->promise[i]);
+	tmem_lock(&engine->lock);
+	engine->allocated -= client->allocation;
+	tmem_unlock(&engine->lock);
+	tmem_slab_give(&engine->slab[SLAB_CLIENT], client->record, NULL);
+}
+
+int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
+		       const struct tmem_client_config *config, struct tmem_client **result)
+{
+	struct tmem_client *client;
+	struct heap *heap;
+	uint32_t record;
+	int err;
+
+	err = judge(engine, config);
+	if (err)
+		return err;
+	tmem_lock(&engine->lock);
+	if (config->allocation > engine->persistent_limit - engine->allocated)
+		err = -TMEM_ENOSPC;
+	else
+		engine->allocated += config->allocation;
+	tmem_unlock(&engine->lock);
+	if (err)
+		return err;
+	record = tmem_slab_take(&engine->slab[SLAB_CLIENT], worker, 0);
+	if (!record) {
+		tmem_lock(&engine->lock);
+		engine->allocated -= config->allocation;
+		tmem_unlock(&engine->lock);
+		return -TMEM_ENOMEM;
+	}
+	client = tmem_slab_at(&engine->slab[SLAB_CLIENT], record);
+	init(engine, client, record, config);
+	heap = &client->heap[1];
+	if (config->allocation &&
+	    (tmem_heap_fill(heap, worker,
+			    extent_bytes(engine, config->allocation, heap->extent_size)) ||
+	     promise_records(client, worker))) {
+		tmem_client_free(client);
+		return -TMEM_ENOMEM;
+	}
+	tmem_store(&client->state, (uint32_t)CLIENT_ALIVE);
+	tmem_lock(&engine->lock);
+	client->next = engine->clients;
+	engine->clients = client;
+	tmem_unlock(&engine->lock);
+	*result = client;
+	return 0;
+}
+
+static void kill_pools_locked(struct tmem_client *client)
+{
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+		if (client->pools[i])
+			tmem_pool_kill_locked(client, client->pools[i]);
+}
+
+void tmem_client_destroy(struct tmem_client *client, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = client->engine;
+
+	worker->touched = 0;
+	tmem_lock(&engine->lock);
+	tmem_store(&client->state, (uint32_t)CLIENT_DYING);
+	kill_pools_locked(client);
+	tmem_policy_forget(engine);
+	tmem_unlock(&engine->lock);
+}
+
+int tmem_client_session(struct tmem_client *client, struct tmem_worker *worker, uint64_t nonce)
+{
+	struct tmem_engine *engine = client->engine;
+	uint32_t i;
+	int fresh;
+
+	worker->touched = 0;
+	tmem_lock(&engine->lock);
+	fresh = !client->has_session || client->session != nonce;
+	if (fresh && client->has_session) {
+		kill_pools_locked(client);
+		/* A place that is still being swept keeps counting, so its number stays unique. */
+		for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+			if (!client->pools[i])
+				client->pool_epoch[i] = 0;
+	}
+	client->has_session = 1;
+	client->session = nonce;
+	tmem_unlock(&engine->lock);
+	return fresh;
+}
+
+void tmem_client_freeze(struct tmem_client *client, int frozen)
+{
+	tmem_store(&client->frozen, frozen ? 1u : 0u);
+}
+
+int tmem_client_set_codec(struct tmem_client *client, uint8_t codec)
+{
+	if (codec >= TMEM_CODEC_COUNT || (codec && !client->engine->codec[codec]))
+		return -TMEM_EINVAL;
+	tmem_store(&client->codec, (uint32_t)codec);
+	return 0;
+}
+
+void tmem_client_set_cap(struct tmem_client *client, uint64_t cap)
+{
+	tmem_store(&client->cap, cap);
+}

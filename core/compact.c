@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Room in a persistent heap whose free bytes lie scattered: one extent's
+ * blocks are moved into the heap's spare extent, one after the other, and the
+ * emptied extent is the next spare.
+ *
+ * Why a put within the allocation always finds room: the extents of a heap
+ * hold the allocation, and for each extent a little more than the largest
+ * block (client.c). So while the bill is within the allocation, some packed
+ * extent has a largest block's worth of free bytes, or some page extent has
+ * TMEM_ROOM_MIN free slots; its living blocks fit into the spare, packed,
+ * with that much left at the end. The work is bounded by one extent.
+ *
+ * A block moves as a put replaces it: copied whole, then its slot turned
+ * under its group's lock. Readers that have the old copy pinned keep it.
+ */
+#include "internal.h"
+
+/* A block of an extent that is emptied or filled here: only marked, in units. */
+void tmem_compact_freed_locked(struct heap *heap, struct extent *extent, struct block *block,
+			       uint32_t units)
+{
+	tmem_store(&block->tag, extent->headers ? 0u : units);
+	if (extent->live || extent->number == heap->moving_to ||
+	    extent->number == heap->moving_from)
+		return;
+	/* The last reader of an extent that was emptied before. */
+	extent->moving = 0;
+	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
+	extent->headers = NULL;
+	extent->bins = NULL;
+	heap->spare = extent->number;
+}
+
+/* The extent with the most to gain, out of all lists; NULL: none has enough. */
+static struct extent *choose_locked(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent;
+	uint32_t class;
+
+	for (class = TMEM_HEAP_CLASSES - 1; class; class --) {
+		if (!heap->packed[class])
+			continue;
+		extent = tmem_extent(engine, heap->packed[class]);
+		tmem_pack_forget_locked(heap, extent);
+		return extent;
+	}
+	if (!heap->pages)
+		return NULL;
+	/* Only the first page extent can have fewer free slots than brought it there. */
+	extent = tmem_extent(engine, heap->pages);
+	if (extent->size / TMEM_PAGE_SIZE - extent->live < TMEM_ROOM_MIN) {
+		if (!extent->next)
+			return NULL;
+		extent = tmem_extent(engine, extent->next);
+	}
+	tmem_extent_unlink(engine, &heap->pages, extent);
+	return extent;
+}
+
+/* Whose page a block is. NULL: nobody's any more. */
+static struct pool *name_of(struct heap *heap, const struct block *block, struct key *key)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	const struct object *object;
+	struct tmem_handle handle;
+	struct pool *pool;
+
+	object = tmem_slab_at(&engine->slab[SLAB_OBJECT_P], tmem_load(&block->object));
+	pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(tmem_load(&block->tag))]);
+	if (!pool || tmem_load(&pool->serial) != tmem_load(&object->pool))
+		return NULL;
+	handle.object.word[0] = tmem_load(&object->id.word[0]);
+	handle.object.word[1] = tmem_load(&object->id.word[1]);
+	handle.object.word[2] = tmem_load(&object->id.word[2]);
+	handle.index = tmem_load(&block->index);
+	handle.pool = 0;
+	tmem_key_make(engine, pool, &handle, key);
+	return pool;
+}
+
+/* Copies a block to @unit of the spare and turns its slot. Units it took, or 0: it was gone. */
+static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct extent *from,
+		     uint32_t old_unit, struct extent *to, uint32_t unit)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct slab *objects = &engine->slab[SLAB_OBJECT_P];
+	struct block *block = tmem_block(from, old_unit), *fresh = tmem_block(to, unit);
+	uint64_t place = tmem_place(from, old_unit), *slot;
+	uint32_t length, number;
+	struct tmem_lock *lock;
+	struct key key;
+	int moved = 0;
+
+	/* Reserved by somebody who is copying into it at this moment. */
+	while (!(number = tmem_load(&block->object)) && (tmem_load(&block->tag) & TAG_USED))
+		tmem_cpu_relax();
+	if (!number || !name_of(heap, block, &key))
+		return 0;
+	lock = &engine->shard[key.shard].lock;
+	tmem_lock(lock);
+	slot = tmem_slot_in(engine, &key, number, objects, &worker->touched);
+	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place) {
+		length = SLOT_LENGTH(*slot);
+		memcpy(tmem_payload(to, unit), tmem_payload(from, old_unit), length);
+		tmem_lock(&heap->lock);
+		tmem_store(&fresh->tag, (uint32_t)TAG_USED);
+		tmem_heap_tag_locked(heap, tmem_place(to, unit), length, SLOT_CODEC(*slot),
+				     TAG_POOL(tmem_load(&block->tag)));
+		tmem_unlock(&heap->lock);
+		tmem_store(&fresh->index, key.index);
+		tmem_store(&fresh->object, number);
+		*slot = SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(*slot));
+		moved = 1;
+	}
+	tmem_unlock(lock);
+	if (!moved)
+		return 0;
+	tmem_heap_free(heap, place, from->generation);
+	return tmem_units(length);
+}
+
+/* All blocks of @from, to the start of @to. */
+static uint32_t move_all(struct heap *heap, struct tmem_worker *worker, struct extent *from,
+			 struct extent *to)
+{
+	uint32_t end = from->size / TMEM_UNIT, unit, units, tag, filled = 0;
+
+	for (unit = 0; unit < end; unit += units) {
+		tmem_lock(&heap->lock);
+		tag = tmem_load(&tmem_block(from, unit)->tag);
+		tmem_unlock(&heap->lock);
+		if (from->headers)
+			units = TMEM_PAGE_UNITS;
+		else
+			units = tag & TAG_USED ? tmem_units(tag & TAG_LENGTH) : tag & TAG_UNITS;
+		if (tag & TAG_USED)
+			filled += move(heap, worker, from, unit, to, filled);
+	}
+	return filled;
+}
+
+/*
+ * Makes one extent's free bytes whole. 0: try again to find room, or
+ * -TMEM_ENOMEM: there is nothing to gain. No lock held.
+ */
+int tmem_compact(struct heap *heap, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *from, *to;
+	uint32_t filled, units;
+
+	tmem_lock(&heap->lock);
+	if (!heap->spare) {
+		/* Another worker is at it, or a reader keeps the last one from being the spare. */
+		units = heap->extent_bytes != 0;
+		tmem_unlock(&heap->lock);
+		tmem_cpu_relax();
+		return units ? 0 : -TMEM_ENOMEM;
+	}
+	from = choose_locked(heap);
+	if (!from) {
+		tmem_unlock(&heap->lock);
+		return -TMEM_ENOMEM;
+	}
+	to = tmem_extent(engine, heap->spare);
+	heap->spare = 0;
+	heap->moving_from = from->number;
+	heap->moving_to = to->number;
+	from->moving = 1;
+	to->moving = 1;
+	to->headers = NULL;
+	to->bins = tmem_slab_at(&engine->slab[SLAB_BINS], to->bins_record);
+	tmem_store(&to->state, (uint32_t)EXTENT_PACKED);
+	tmem_unlock(&heap->lock);
+
+	filled = move_all(heap, worker, from, to);
+	worker->touched++;
+
+	tmem_lock(&heap->lock);
+	units = to->size / TMEM_UNIT - filled;
+	if (units)
+		tmem_store(&tmem_block(to, filled)->tag, units);
+	to->moving = 0;
+	tmem_pack_rebuild_locked(heap, to);
+	heap->moving_from = 0;
+	heap->moving_to = 0;
+	heap->compacted++;
+	if (!from->live) {
+		from->moving = 0;
+		tmem_store(&from->state, (uint32_t)EXTENT_EMPTY);
+		from->headers = NULL;
+		from->bins = NULL;
+		heap->spare = from->number;
+	}
+	tmem_unlock(&heap->lock);
+	return 0;
+}

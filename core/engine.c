@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The engine as a whole: made from a config, worked by workers, kept tidy by
+ * steps, given back at the end.
+ */
+#include "internal.h"
+
+#define CHUNK_LEAST (16u << 10)
+#define CHUNK_MOST  (2u << 20)
+#define WORK_MOST   (64u << 10)
+
+static int is_power2(uint64_t x)
+{
+	return x && !(x & (x - 1));
+}
+
+static int judge(const struct tmem_config *config)
+{
+	uint32_t i, id;
+
+	if (config->size != sizeof(*config) || !config->host_ops || config->workers > TMEM_WORKERS)
+		return -TMEM_EINVAL;
+	if (config->extent_size &&
+	    (!is_power2(config->extent_size) || config->extent_size < TMEM_PAGE_SIZE * 4 ||
+	     config->extent_size > (TMEM_UNIT << TMEM_UNIT_BITS)))
+		return -TMEM_EINVAL;
+	for (i = 0; i < config->codec_count; i++) {
+		id = config->codecs[i]->id;
+		if (id < TMEM_CODEC_LZ4 || id >= TMEM_CODEC_COUNT ||
+		    config->codecs[i]->work_size > WORK_MOST)
+			return -TMEM_EINVAL;
+	}
+	return 0;
+}
+
+static int make_slabs(struct tmem_engine *engine)
+{
+	uint32_t headers = engine->extent_size / TMEM_PAGE_SIZE * (uint32_t)sizeof(struct block);
+	uint32_t pool =
+		(uint32_t)(sizeof(struct pool) + engine->worker_limit * sizeof(struct counters));
+	const struct {
+		enum tmem_extent_kind kind;
+		uint32_t size;
+	} records[SLAB_COUNT] = {
+		[SLAB_OBJECT_E] = {TMEM_EXTENT_META, sizeof(struct object)},
+		[SLAB_OBJECT_P] = {TMEM_EXTENT_RECORDS, sizeof(struct object)},
+		[SLAB_NODE] = {TMEM_EXTENT_META, sizeof(struct node)},
+		[SLAB_LEAF_SMALL] = {TMEM_EXTENT_META, TMEM_LEAF_SMALL * sizeof(uint64_t)},
+		[SLAB_LEAF] = {TMEM_EXTENT_META, sizeof(struct leaf)},
+		[SLAB_EXTENT] = {TMEM_EXTENT_META, sizeof(struct extent)},
+		[SLAB_HEADERS_E] = {TMEM_EXTENT_META, headers},
+		[SLAB_HEADERS_P] = {TMEM_EXTENT_RECORDS, headers},
+		[SLAB_BINS] = {TMEM_EXTENT_META, sizeof(struct bins)},
+		[SLAB_ORDER] = {TMEM_EXTENT_META, sizeof(struct order_segment)},
+		[SLAB_BUCKETS] = {TMEM_EXTENT_META, sizeof(struct bucket_page)},
+		[SLAB_MAP] = {TMEM_EXTENT_META, sizeof(struct bucket_map)},
+		[SLAB_POOL] = {TMEM_EXTENT_META, pool},
+		[SLAB_CLIENT] = {TMEM_EXTENT_META, sizeof(struct tmem_client)},
+	};
+	uint32_t i;
+
+	for (i = 0; i < SLAB_COUNT; i++)
+		if (tmem_slab_create(engine, &engine->slab[i], records[i].kind, records[i].size))
+			return -TMEM_EINVAL;
+	return 0;
+}
+
+static void set_sizes(struct tmem_engine *engine, const struct tmem_config *config)
+{
+	uint64_t chunk;
+	uint32_t i;
+
+	engine->worker_limit = config->workers ? config->workers : 1;
+	engine->extent_size =
+		config->extent_size ? config->extent_size : TMEM_UNIT << TMEM_UNIT_BITS;
+	engine->capacity = config->capacity ? config->capacity : ~0ull;
+	engine->persistent_limit = config->persistent ? config->persistent : engine->capacity / 2;
+	chunk = tmem_power2(engine->capacity / 1024 / 2);
+	engine->chunk_size =
+		chunk < CHUNK_LEAST ? CHUNK_LEAST : (uint32_t)tmem_min64(chunk, CHUNK_MOST);
+	for (i = 0; i < config->codec_count; i++) {
+		engine->codec[config->codecs[i]->id] = config->codecs[i];
+		if (config->codecs[i]->work_size > engine->work_size)
+			engine->work_size = config->codecs[i]->work_size;
+	}
+}
+
+int tmem_engine_create(const struct tmem_config *config, struct tmem_engine **result)
+{
+	uint32_t size = (uint32_t)tmem_power2(sizeof(struct tmem_engine)), i;
+	struct tmem_engine *engine;
+	size_t got = size;
+
+	if (judge(config))
+		return -TMEM_EINVAL;
+	engine = config->host_ops->extent_alloc(config->host, TMEM_EXTENT_META, size, size, &got);
+	if (!engine)
+		return -TMEM_ENOMEM;
+	memset(engine, 0, sizeof(*engine));
+	engine->ops = config->host_ops;
+	engine->host = config->host;
+	engine->self_size = size;
+	engine->seed[0] = config->hash_seed[0];
+	engine->seed[1] = config->hash_seed[1];
+	tmem_lock_init(&engine->lock, 1);
+	tmem_lock_init(&engine->room_lock, 3);
+	for (i = 0; i < TMEM_SHARDS; i++)
+		tmem_lock_init(&engine->shard[i].lock, 2);
+	for (i = 0; i < TMEM_STRIPES; i++)
+		tmem_lock_init(&engine->stripe[i].lock, 3);
+	set_sizes(engine, config);
+	engine->bytes = size;
+	engine->meta_bytes = size;
+	if (make_slabs(engine)) {
+		engine->ops->extent_free(engine->host, TMEM_EXTENT_META, engine, size);
+		return -TMEM_EINVAL;
+	}
+	*result = engine;
+	return 0;
+}
+
+void tmem_engine_destroy(struct tmem_engine *engine)
+{
+	struct tmem_client *client;
+	uint32_t i;
+
+	while ((client = engine->clients)) {
+		engine->clients = client->next;
+		tmem_client_free(client);
+	}
+	while (engine->ready_count)
+		tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, engine->ready[--engine->ready_count],
+			       engine->extent_size);
+	for (i = 0; i < engine->worker_limit; i++)
+		if (engine->worker[i])
+			tmem_worker_destroy(engine->worker[i]);
+	for (i = 0; i < SLAB_COUNT; i++)
+		tmem_slab_destroy(&engine->slab[i]);
+	engine->ops->extent_free(engine->host, TMEM_EXTENT_META, engine, engine->self_size);
+}
+
+/* ---- workers ---- */
+
+int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
+{
+	uint32_t head = (uint32_t)(sizeof(struct tmem_worker) + TMEM_LINE - 1) & ~(TMEM_LINE - 1);
+	uint32_t size = (uint32_t)tmem_power2(head + 2 * TMEM_PAGE_SIZE + engine->work_size);
+	struct tmem_worker *worker;
+	uint32_t id;
+
+	worker = tmem_room_take(engine, NULL, TMEM_EXTENT_META, size);
+	if (!worker)
+		return -TMEM_ENOMEM;
+	memset(worker, 0, sizeof(*worker));
+	worker->engine = engine;
+	worker->size = size;
+	worker->page = (unsigned char *)worker + head;
+	worker->coded = worker->page + TMEM_PAGE_SIZE;
+	worker->work = worker->coded + TMEM_PAGE_SIZE;
+	tmem_lock(&engine->lock);
+	for (id = 0; id < engine->worker_limit && engine->worker[id]; id++)
+		;
+	worker->id = id;
+	if (id < engine->worker_limit)
+		tmem_store_release(&engine->worker[id], worker);
+	tmem_unlock(&engine->lock);
+	if (id == engine->worker_limit) {
+		tmem_room_give(engine, TMEM_EXTENT_META, worker, size);
+		return -TMEM_EOVERFLOW;
+	}
+	*result = worker;
+	return 0;
+}
+
+void tmem_worker_destroy(struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = worker->engine;
+
+	tmem_spares_drain(worker);
+	tmem_lock(&engine->lock);
+	tmem_store_release(&engine->worker[worker->id], (struct tmem_worker *)NULL);
+	tmem_unlock(&engine->lock);
+	tmem_room_give(engine, TMEM_EXTENT_META, worker, worker->size);
+}
+
+uint32_t tmem_worker_touched(const struct tmem_worker *worker)
+{
+	return worker->touched;
+}
+
+/* ---- background ---- */
+
+/* The client at @turn in the list of all; NULL: past its end. */
+static struct tmem_client *client_at(struct tmem_engine *engine, uint32_t turn)
+{
+	struct tmem_client *client;
+
+	tmem_lock(&engine->lock);
+	for (client = engine->clients; client && turn; client = client->next)
+		turn--;
+	tmem_unlock(&engine->lock);
+	return client;
+}
+
+/* A dying client without pools leaves; whoever sees the sweeper free takes it. */
+static int bury_client(struct tmem_client *client)
+{
+	struct tmem_engine *engine = client->engine;
+	struct tmem_client **link;
+	uint32_t idle = 0;
+
+	if (client->state != CLIENT_DYING || tmem_load(&client->dying_pools) ||
+	    tmem_policy_visited(engine, &client->heap[0]) || !tmem_cas(&client->sweeper, &idle, 1u))
+		return 0;
+	tmem_lock(&engine->lock);
+	for (link = &engine->clients; *link && *link != client; link = &(*link)->next)
+		;
+	if (*link)
+		*link = client->next;
+	tmem_unlock(&engine->lock);
+	tmem_client_free(client);
+	return 1;
+}
+
+uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
+{
+	struct tmem_client *client;
+	uint32_t done = 0, turn = 0, idle = 0;
+
+	worker->touched = 0;
+	if (!tmem_cas(&engine->stepper, &idle, 1u))
+		return 0;
+	while (done < budget && (client = client_at(engine, turn))) {
+		done += tmem_sweep_client(client, worker, budget - done);
+		if (done < budget)
+			done += tmem_order_compact(&client->heap[0]);
+		if (done < budget && bury_client(client))
+			done++;
+		else
+			turn++;
+	}
+	if (done < budget)
+		done += tmem_room_prepare(engine);
+	tmem_store_release(&engine->stepper, 0u);
+	return done;
+}
+
+uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *worker, uint64_t bytes)
+{
+	struct heap *heap;
+	uint64_t given = 0;
+	uint32_t number, size, failed = 0;
+
+	worker->touched = 0;
+	while (given < bytes && failed < 64) {
+		heap = tmem_policy_victim(engine, worker);
+		number = heap ? tmem_heap_droppable(heap) : 0;
+		size = number ? tmem_extent(engine, number)->size : 0;
+		if (number && tmem_heap_drop(heap, number))
+			failed++;
+		else
+			given += size;
+		tmem_policy_leave(worker);
+		if (!number)
+			break;
+	}
+	return given;
+}
+
+void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *worker,
+			      uint64_t capacity)
+{
+	uint64_t over;
+
+	tmem_lock(&engine->room_lock);
+	engine->capacity = capacity ? capacity : ~0ull;
+	over = engine->bytes > engine->capacity ? engine->bytes - engine->capacity : 0;
+	tmem_unlock(&engine->room_lock);
+	if (over)
+		tmem_engine_reclaim(engine, worker, over);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Dropping the oldest page of a heap. The order of puts only says where it
+ * may be; the index says whether it is: a slot that names exactly this place.
+ */
+#include "internal.h"
+
+static struct pool *pool_of(struct heap *heap, uint32_t tag, uint32_t serial)
+{
+	struct pool *pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(tag)]);
+
+	return pool && tmem_load(&pool->serial) == serial ? pool : NULL;
+}
+
+/* The handle under which @object may hold page @index. 0: it is in no pool of the heap's. */
+static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
+			    const struct block *block, struct key *key)
+{
+	struct slab *objects = &engine->slab[SLAB_OBJECT_E];
+	const struct object *object;
+	struct tmem_handle handle;
+	struct pool *pool;
+	uint32_t i;
+
+	if (block->object >= tmem_load_acquire(&objects->issued))
+		return NULL;
+	object = tmem_slab_at(objects, block->object);
+	pool = pool_of(heap, block->tag, tmem_load(&object->pool));
+	if (!pool)
+		return NULL;
+	for (i = 0; i < 3; i++)
+		handle.object.word[i] = tmem_load(&object->id.word[i]);
+	handle.index = block->index;
+	handle.pool = pool->number;
+	tmem_key_make(engine, pool, &handle, key);
+	return pool;
+}
+
+/* Drops the oldest page. 0, or -TMEM_ENOENT: the order has none left. No lock held. */
+int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct slab *objects = &engine->slab[SLAB_OBJECT_E];
+	struct block block;
+	struct pool *pool;
+	struct key key;
+	uint64_t place, *slot, old = 0;
+	uint32_t generation = 0;
+
+	place = tmem_order_take(heap, &block, &worker->touched);
+	if (!place)
+		return -TMEM_ENOENT;
+	pool = name_of(engine, heap, &block, &key);
+	if (!pool)
+		return 0;
+	tmem_lock(&engine->shard[key.shard].lock);
+	slot = tmem_slot_in(engine, &key, block.object, objects, &worker->touched);
+	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place &&
+	    tmem_slot_stored(engine, *slot, &generation)) {
+		old = *slot;
+		*slot = 0;
+		tmem_slot_cleared(worker, pool, &key, block.object, slot);
+	}
+	tmem_unlock(&engine->shard[key.shard].lock);
+	tmem_spares_settle(worker, pool);
+	if (!old)
+		return 0;
+	tmem_release(engine, old, generation, 0);
+	tmem_count(tmem_counters(pool, worker), evicted, 1);
+	return 0;
+}

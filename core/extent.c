@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Extents: the host's memory under a number, with the records that say what
+ * is in it. What the blocks inside mean is heap.c's and pack.c's business.
+ */
+#include "internal.h"
+
+static struct slab *headers_slab(struct tmem_engine *engine, const struct heap *heap)
+{
+	int persistent = heap->kind == TMEM_EXTENT_PERSISTENT;
+
+	return &engine->slab[persistent ? SLAB_HEADERS_P : SLAB_HEADERS_E];
+}
+
+static void give_records(struct tmem_engine *engine, struct extent *extent)
+{
+	if (extent->headers_record)
+		tmem_slab_give(headers_slab(engine, extent->heap), extent->headers_record, NULL);
+	if (extent->bins_record)
+		tmem_slab_give(&engine->slab[SLAB_BINS], extent->bins_record, NULL);
+	extent->headers_record = 0;
+	extent->bins_record = 0;
+	extent->headers = NULL;
+	extent->bins = NULL;
+}
+
+/*
+ * A new extent for @heap, EXTENT_EMPTY, in no list. @headers, @bins: which
+ * shapes it can take on. NULL: no memory. The caller holds no lock.
+ */
+struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *worker,
+				struct heap *heap, uint32_t size, int headers, int bins)
+{
+	struct slab *slab = &engine->slab[SLAB_EXTENT];
+	struct extent *extent;
+	uint32_t number, headers_record = 0, bins_record = 0, generation;
+	unsigned char *base;
+
+	number = tmem_slab_take(slab, worker, 1);
+	if (!number)
+		return NULL;
+	if (headers) {
+		headers_record = tmem_slab_take(headers_slab(engine, heap), worker, 1);
+		if (!headers_record)
+			goto err_number;
+	}
+	if (bins) {
+		bins_record = tmem_slab_take(&engine->slab[SLAB_BINS], worker, 1);
+		if (!bins_record)
+			goto err_headers;
+	}
+	base = tmem_room_take(engine, worker, heap->kind, size);
+	if (!base)
+		goto err_bins;
+	extent = tmem_slab_at(slab, number);
+	generation = extent->generation;
+	memset(extent, 0, sizeof(*extent));
+	extent->base = base;
+	extent->heap = heap;
+	extent->number = number;
+	extent->size = size;
+	extent->generation = generation;
+	extent->headers_record = headers_record;
+	extent->bins_record = bins_record;
+	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
+	return extent;
+
+err_bins:
+	if (bins_record)
+		tmem_slab_give(&engine->slab[SLAB_BINS], bins_record, NULL);
+err_headers:
+	if (headers_record)
+		tmem_slab_give(headers_slab(engine, heap), headers_record, NULL);
+err_number:
+	tmem_slab_give(slab, number, NULL);
+	return NULL;
+}
+
+/* The memory goes back to the host; the number stays taken, EXTENT_DEAD. */
+void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent)
+{
+	tmem_room_give(engine, extent->heap->kind, extent->base, extent->size);
+	give_records(engine, extent);
+}
+
+/* An extent that no slot points into: memory and number are free again. */
+void tmem_extent_close(struct tmem_engine *engine, struct extent *extent)
+{
+	if (extent->state != EXTENT_DEAD)
+		tmem_extent_retire(engine, extent);
+	tmem_store(&extent->generation, extent->generation + 1);
+	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
+	tmem_slab_give(&engine->slab[SLAB_EXTENT], extent->number, NULL);
+}
+
+/* Lists are doubly linked through numbers; the heap's lock guards them. */
+void tmem_extent_link(struct tmem_engine *engine, uint32_t *list, struct extent *extent)
+{
+	extent->prev = 0;
+	extent->next = *list;
+	if (*list)
+		tmem_extent(engine, *list)->prev = extent->number;
+	*list = extent->number;
+}
+
+void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct extent *extent)
+{
+	if (extent->prev)
+		tmem_extent(engine, extent->prev)->next = extent->next;
+	else
+		*list = extent->next;
+	if (extent->next)
+		tmem_extent(engine, extent->next)->prev = extent->prev;
+}
+
+/*
+ * Whether what @slot says is in the store; a slot into a dropped extent holds
+ * nothing. *@generation is what tmem_heap_free() wants. The shard is locked.
+ */
+int tmem_slot_stored(const struct tmem_engine *engine, uint64_t slot, uint32_t *generation)
+{
+	struct extent *extent;
+	uint32_t state;
+
+	if (!(slot & SLOT_PRESENT))
+		return 0;
+	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
+	while ((state = tmem_load_acquire(&extent->state)) == EXTENT_DROPPING)
+		tmem_cpu_relax();
+	*generation = tmem_load(&extent->generation);
+	return state != EXTENT_DEAD;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * How pages leave on request: one by one, as a range, or as an object. What
+ * is larger than two groups is only taken out of sight here; its memory
+ * comes back in steps (detach.c, sweep.c).
+ */
+#include "internal.h"
+
+void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
+		   const struct tmem_handle *handle, struct key *key)
+{
+	uint32_t group = handle->index / TMEM_GROUP_PAGES;
+
+	key->id = handle->object;
+	key->index = handle->index;
+	key->pool = tmem_load(&pool->serial);
+	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
+	key->shard = ((uint32_t)(key->hash >> 32) + group * 0x9e3779b1u) / 64 % TMEM_SHARDS;
+}
+
+/* Frees the block of a slot that was taken out of the index. No lock held. */
+void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed)
+{
+	struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
+	struct heap *heap = extent->heap;
+
+	tmem_heap_free(heap, SLOT_PLACE(slot), generation);
+	if (billed && heap->kind == TMEM_EXTENT_PERSISTENT)
+		tmem_sub(&heap->client->billed,
+			 (uint64_t)tmem_units(SLOT_LENGTH(slot)) * TMEM_UNIT);
+}
+
+/* Takes one page out. 1: it was there. No lock held. */
+int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	uint32_t number, generation = 0;
+	uint64_t *slot, old = 0;
+	int stored = 0;
+
+	tmem_lock(lock);
+	slot = tmem_slot_find(worker, pool, key, &number);
+	if (slot && *slot) {
+		old = *slot;
+		stored = tmem_slot_stored(engine, old, &generation);
+		*slot = 0;
+		tmem_slot_cleared(worker, pool, key, number, slot);
+	}
+	tmem_unlock(lock);
+	tmem_spares_settle(worker, pool);
+	if (stored)
+		tmem_release(engine, old, generation, 1);
+	return stored;
+}
+
+/*
+ * Takes the pages @first to @last (0 to 63) of key's group out of object
+ * @number, and the group with its last page. How many there were. No lock held.
+ */
+uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const struct key *key,
+			 uint32_t number, uint32_t first, uint32_t last)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	uint64_t *slots[2], *slot, left = 0;
+	uint32_t count, taken = 0, i;
+
+	tmem_lock(lock);
+	count = tmem_group_slots(worker, key, number, pool->objects, slots);
+	for (i = 0; i < TMEM_GROUP_PAGES; i++) {
+		if (i < 2 && slots[0])
+			slot = slots[0] + i;
+		else if (i < count)
+			slot = slots[1] + i;
+		else
+			break;
+		if (i >= first && i <= last && *slot) {
+			if (tmem_slot_stored(engine, *slot, &worker->taken_generation[taken]))
+				worker->taken[taken++] = *slot;
+			*slot = 0;
+		}
+		left |= *slot;
+	}
+	if (!left && (count || slots[0]))
+		tmem_group_remove(worker, pool, key, number);
+	tmem_unlock(lock);
+	tmem_spares_settle(worker, pool);
+	worker->touched += taken;
+	for (i = 0; i < taken; i++)
+		tmem_release(engine, worker->taken[i], worker->taken_generation[i], 1);
+	return taken;
+}
+
+int tmem_flush(struct tmem_client *client, struct tmem_worker *worker,
+	       const struct tmem_handle *handle)
+{
+	struct counters *counters;
+	struct pool *pool;
+	struct key key;
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, &pool);
+	if (err)
+		return err;
+	tmem_key_make(worker->engine, pool, handle, &key);
+	counters = tmem_counters(pool, worker);
+	tmem_count(counters, flushes, 1);
+	err = tmem_take(worker, pool, &key);
+	tmem_count(counters, flushes_found, err);
+	return err;
+}
+
+/* The object of a handle, without its shard: a number to be checked later. */
+static uint32_t find_object(struct tmem_worker *worker, struct pool *pool, const struct key *key)
+{
+	struct stripe *stripe = &worker->engine->stripe[key->hash % TMEM_STRIPES];
+	uint32_t number;
+
+	tmem_lock(&stripe->lock);
+	number = tmem_tree_find(pool->objects, *tmem_directory_bucket(pool, key->hash), &key->id,
+				&worker->touched);
+	tmem_unlock(&stripe->lock);
+	return number;
+}
+
+/* Part of one group. */
+static void flush_edge(struct tmem_worker *worker, struct pool *pool,
+		       const struct tmem_handle *handle, uint32_t group, uint32_t first,
+		       uint32_t last)
+{
+	struct tmem_handle here = *handle;
+	struct key key;
+	uint32_t number;
+
+	here.index = group * TMEM_GROUP_PAGES;
+	tmem_key_make(worker->engine, pool, &here, &key);
+	number = find_object(worker, pool, &key);
+	if (number)
+		tmem_take_group(worker, pool, &key, number, first, last);
+}
+
+/* Without a node to spare, group by group; only when there is no memory at all. */
+static void flush_groups(struct tmem_worker *worker, struct pool *pool,
+			 const struct tmem_handle *handle, const struct key *key, uint32_t first,
+			 uint32_t last)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
+	uint32_t number, group = first;
+
+	for (;;) {
+		tmem_lock(&stripe->lock);
+		number = tmem_tree_find(pool->objects, *tmem_directory_bucket(pool, key->hash),
+					&key->id, &worker->touched);
+		group = number ? tmem_group_next_locked(engine, tmem_slab_at(pool->objects, number),
+							group, &worker->touched)
+			       : TMEM_NO_GROUP;
+		tmem_unlock(&stripe->lock);
+		if (group > last)
+			return;
+		flush_edge(worker, pool, handle, group++, 0, TMEM_GROUP_PAGES - 1);
+	}
+}
+
+int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
+		     const struct tmem_handle *handle, uint64_t count)
+{
+	uint32_t last = handle->index, low = last / TMEM_GROUP_PAGES, high, twin;
+	uint32_t from = last % TMEM_GROUP_PAGES, to;
+	struct pool *pool;
+	struct key key;
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, &pool);
+	if (err)
+		return err;
+	tmem_count(tmem_counters(pool, worker), range_flushes, 1);
+	if (!count)
+		return 0;
+	last += (uint32_t)tmem_min64(count - 1, 0xffffffffu - last);
+	high = last / TMEM_GROUP_PAGES;
+	to = last % TMEM_GROUP_PAGES;
+	if (low == high) {
+		flush_edge(worker, pool, handle, low, from, to);
+		return 0;
+	}
+	/* Group 0 hangs from the object itself, so it is always done here. */
+	if (from || !low)
+		flush_edge(worker, pool, handle, low++, from, TMEM_GROUP_PAGES - 1);
+	if (to != TMEM_GROUP_PAGES - 1)
+		flush_edge(worker, pool, handle, high--, 0, to);
+	if (low > high)
+		return 0;
+	tmem_key_make(worker->engine, pool, handle, &key);
+	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES)) {
+		flush_groups(worker, pool, handle, &key, low, high);
+		return 0;
+	}
+	twin = tmem_object_split(worker, pool, &key, low, high);
+	if (twin)
+		tmem_dying_add(client, pool, twin);
+	tmem_spares_settle(worker, pool);
+	tmem_sweep_client(client, worker, 2);
+	return 0;
+}
+
+int tmem_flush_object(struct tmem_client *client, struct tmem_worker *worker,
+		      const struct tmem_handle *handle)
+{
+	struct counters *counters;
+	struct pool *pool;
+	struct key key;
+	uint32_t number;
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, &pool);
+	if (err)
+		return err;
+	tmem_key_make(worker->engine, pool, handle, &key);
+	counters = tmem_counters(pool, worker);
+	tmem_count(counters, object_flushes, 1);
+	number = tmem_object_detach(worker, pool, &key);
+	if (!number)
+		return 0;
+	tmem_count(counters, object_flushes_found, 1);
+	tmem_dying_add(client, pool, number);
+	/* The usual file is gone whole by this. */
+	tmem_sweep_client(client, worker, 2);
+	return 1;
+}
+
+void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
+		uint32_t count)
+{
+	struct tmem_op *op;
+
+	for (op = ops; op < ops + count; op++) {
+		switch (op->code) {
+		case TMEM_OP_PUT:
+			op->result = tmem_put(client, worker, &op->handle, op->page);
+			break;
+		case TMEM_OP_GET:
+			op->result = tmem_get(client, worker, &op->handle, op->page);
+			break;
+		case TMEM_OP_FLUSH:
+			op->result = tmem_flush(client, worker, &op->handle);
+			break;
+		case TMEM_OP_FLUSH_RANGE:
+			op->result = tmem_flush_range(client, worker, &op->handle, op->count);
+			break;
+		case TMEM_OP_FLUSH_OBJECT:
+			op->result = tmem_flush_object(client, worker, &op->handle);
+			break;
+		default:
+			op->result = -TMEM_EINVAL;
+		}
+	}
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Where a page comes back from. A private ephemeral page is taken out of its
+ * slot first and then copied, by the only one who still knows of it, while
+ * its extent is held against dropping; any other page is pinned and copied.
+ * The copy runs outside every lock.
+ */
+#include "internal.h"
+
+/*
+ * Holds @extent for @worker, unless it was dropped. The exchange comes before
+ * the look at the state, as in tmem_heap_drop() the state changes before the
+ * look at who holds: one of the two sees the other.
+ */
+static int hold(struct tmem_worker *worker, struct extent *extent)
+{
+	uint32_t state;
+
+	tmem_exchange_full(&worker->held, extent->number);
+	while ((state = tmem_load_acquire(&extent->state)) == EXTENT_DROPPING)
+		tmem_cpu_relax();
+	if (tmem_likely(state != EXTENT_DEAD))
+		return 1;
+	tmem_store_release(&worker->held, 0u);
+	return 0;
+}
+
+static int is_named(const struct block *block, uint32_t object, uint32_t index)
+{
+	return tmem_load(&block->object) == object && tmem_load(&block->index) == index;
+}
+
+static int get(struct tmem_worker *worker, struct pool *pool, const struct key *key, void *page)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	int exclusive = !(pool->flags & TMEM_POOL_PERSISTENT), named, err;
+	uint32_t number, unit, generation = 0;
+	struct extent *extent;
+	struct block *block;
+	uint64_t *slot, value;
+
+	tmem_lock(lock);
+	slot = tmem_slot_find(worker, pool, key, &number);
+	value = slot ? *slot : 0;
+	if (!value) {
+		tmem_unlock(lock);
+		return -TMEM_ENOENT;
+	}
+	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
+	unit = tmem_place_unit(SLOT_PLACE(value));
+	if (exclusive) {
+		*slot = 0;
+		if (!hold(worker, extent)) {
+			tmem_slot_cleared(worker, pool, key, number, slot);
+			tmem_unlock(lock);
+			return -TMEM_ENOENT;
+		}
+		generation = tmem_load(&extent->generation);
+	}
+	tmem_prefetch(tmem_payload(extent, unit));
+	block = tmem_block(extent, unit);
+	worker->touched++;
+	named = is_named(block, number, key->index);
+	if (exclusive)
+		tmem_slot_cleared(worker, pool, key, number, slot);
+	else
+		tmem_fetch_add_full(&block->tag, TAG_PIN);
+	tmem_unlock(lock);
+
+	err = !named ? -TMEM_EIO
+		     : tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
+				   SLOT_LENGTH(value), page);
+	if (exclusive) {
+		tmem_heap_free(pool->heap, SLOT_PLACE(value), generation);
+		tmem_store_release(&worker->held, 0u);
+	} else {
+		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
+	}
+	return err;
+}
+
+int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
+	     const struct tmem_handle *handle, void *page)
+{
+	struct counters *counters;
+	struct pool *pool;
+	struct key key;
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, &pool);
+	if (err)
+		return err;
+	tmem_key_make(worker->engine, pool, handle, &key);
+	counters = tmem_counters(pool, worker);
+	tmem_count(counters, gets, 1);
+	err = get(worker, pool, &key, page);
+	tmem_spares_settle(worker, pool);
+	if (tmem_likely(!err))
+		tmem_count(counters, gets_hit, 1);
+	else if (err == -TMEM_EIO)
+		tmem_count(counters, gets_lost, 1);
+	return err;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * A heap is what one client stores of one kind: its extents, the blocks in
+ * them, and all that is counted about them. Whole pages go into page
+ * extents, everything else into packed ones. A block is reserved before its
+ * data is copied; from then on nothing can fail.
+ */
+#include "internal.h"
+
+/* Which list a page extent is in: extent->class. */
+#define TO_FILL 1u
+#define FULL	0u
+
+#define TRIES 24u /* evictions for one block, before a whole extent goes */
+
+void tmem_heap_create(struct heap *heap, struct tmem_client *client, enum tmem_extent_kind kind,
+		      uint32_t extent_size)
+{
+	memset(heap, 0, sizeof(*heap));
+	tmem_lock_init(&heap->lock, 3);
+	heap->client = client;
+	heap->kind = kind;
+	heap->extent_size = extent_size;
+}
+
+static int is_persistent(const struct heap *heap)
+{
+	return heap->kind == TMEM_EXTENT_PERSISTENT;
+}
+
+static uint32_t free_slots(const struct extent *extent)
+{
+	return extent->size / TMEM_PAGE_SIZE - extent->live;
+}
+
+/* ---- shapes of extents ---- */
+
+static void format_pages_locked(struct heap *heap, struct extent *extent)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t slots = extent->size / TMEM_PAGE_SIZE, i;
+	struct slab *slab = &engine->slab[is_persistent(heap) ? SLAB_HEADERS_P : SLAB_HEADERS_E];
+
+	extent->headers = tmem_slab_at(slab, extent->headers_record);
+	for (i = 0; i < slots; i++)
+		tmem_store(&extent->headers[i].tag, 0u);
+	memset(extent->room, 0, sizeof(extent->room));
+	for (i = 0; i < slots; i++)
+		extent->room[i / 64] |= 1ull << (i % 64);
+	tmem_store(&extent->state, (uint32_t)EXTENT_PAGES);
+	extent->class = TO_FILL;
+	tmem_extent_link(engine, &heap->pages, extent);
+}
+
+/* A page extent goes to the other list: it is full, or worth filling again. */
+static void move_pages_locked(struct heap *heap, struct extent *extent, uint32_t class)
+{
+	struct tmem_engine *engine = heap->client->engine;
+
+	tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full, extent);
+	extent->class = class;
+	tmem_extent_link(engine, class == TO_FILL ? &heap->pages : &heap->full, extent);
+}
+
+/* Out of whatever list of used extents it is in. */
+static void unlist_locked(struct heap *heap, struct extent *extent)
+{
+	struct tmem_engine *engine = heap->client->engine;
+
+	if (extent->headers)
+		tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full,
+				   extent);
+	else
+		tmem_pack_forget_locked(heap, extent);
+}
+
+/* An empty extent that can take the shape; it leaves the list of empty ones. */
+static struct extent *take_empty_locked(struct heap *heap, int headers)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent;
+	uint32_t number = heap->empty;
+
+	if (!number)
+		return NULL;
+	extent = tmem_extent(engine, number);
+	if (headers ? !extent->headers_record : !extent->bins_record)
+		return NULL;
+	tmem_extent_unlink(engine, &heap->empty, extent);
+	heap->empty_count--;
+	return extent;
+}
+
+static void add_empty_locked(struct heap *heap, struct extent *extent)
+{
+	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
+	extent->headers = NULL;
+	extent->bins = NULL;
+	tmem_extent_link(heap->client->engine, &heap->empty, extent);
+	heap->empty_count++;
+}
+
+/* ---- blocks ---- */
+
+static uint64_t take_slot_locked(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent;
+	uint32_t word = 0, slot;
+
+	if (!heap->pages) {
+		extent = take_empty_locked(heap, 1);
+		if (!extent)
+			return 0;
+		format_pages_locked(heap, extent);
+	}
+	extent = tmem_extent(engine, heap->pages);
+	while (!extent->room[word])
+		word++;
+	slot = word * 64 + tmem_lowest(extent->room[word]);
+	extent->room[word] &= extent->room[word] - 1;
+	if (free_slots(extent) == 1)
+		move_pages_locked(heap, extent, FULL);
+	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
+}
+
+/*
+ * A place for @length bytes, not yet tagged; 0: there is none. A heap that is
+ * small, and raw pages that find no slot, use packed extents.
+ */
+uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
+{
+	uint64_t large = (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size / TMEM_UNIT;
+	struct extent *extent;
+	uint64_t place = 0;
+
+	if (length == TMEM_PAGE_SIZE && heap->units >= large)
+		place = take_slot_locked(heap);
+	if (!place)
+		place = tmem_pack_alloc_locked(heap, tmem_units(length));
+	if (!place) {
+		extent = take_empty_locked(heap, 0);
+		if (extent) {
+			tmem_pack_format_locked(heap, extent);
+			place = tmem_pack_alloc_locked(heap, tmem_units(length));
+		}
+	}
+	return place;
+}
+
+static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
+{
+	uint32_t length = tag & TAG_LENGTH, units = tmem_units(length), pool = TAG_POOL(tag);
+	struct tally *here = &extent->tally[pool], *all = &heap->total[pool];
+	uint32_t one = (uint32_t)sign, more = one * units, bytes = one * length;
+
+	here->pages += one;
+	here->units += more;
+	here->payload += bytes;
+	all->pages += one;
+	all->units += more;
+	all->payload += bytes;
+	extent->live += one;
+	extent->units += more;
+	heap->live += (uint64_t)(int64_t)sign;
+	heap->units += (uint64_t)((int64_t)sign * (int64_t)units);
+	heap->payload += (uint64_t)((int64_t)sign * (int64_t)length);
+	if (!extent->headers && !extent->moving)
+		tmem_pack_moved_locked(heap, extent);
+}
+
+/* Says what the fresh block at @place will hold, and counts it. */
+void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, uint32_t codec,
+			  uint32_t pool)
+{
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	struct block *block = tmem_block(extent, tmem_place_unit(place));
+	uint32_t tag = TAG_USED | length | codec << 13 | pool << 17;
+
+	tmem_store(&block->object, 0u);
+	tmem_store(&block->time, heap->clock);
+	if (extent->headers)
+		tmem_store(&block->tag, tag);
+	else
+		tmem_fetch_or_full(&block->tag, tag);
+	tally_locked(heap, extent, tag, 1);
+}
+
+/* Frees a block. The extent, if this emptied it and it is to be closed. */
+static struct extent *free_locked(struct heap *heap, struct extent *extent, uint64_t place)
+{
+	uint32_t unit = tmem_place_unit(place), slot = unit / TMEM_PAGE_UNITS, tag;
+	struct block *block = tmem_block(extent, unit);
+
+	tag = tmem_load(&block->tag);
+	TMEM_ASSERT(tag & TAG_USED);
+	tally_locked(heap, extent, tag, -1);
+	tmem_store(&block->object, 0u);
+	if (extent->moving) {
+		tmem_compact_freed_locked(heap, extent, block, tmem_units(tag & TAG_LENGTH));
+		return NULL;
+	}
+	if (extent->headers) {
+		tmem_store(&block->tag, 0u);
+		extent->room[slot / 64] |= 1ull << (slot % 64);
+		if (extent->class == FULL && free_slots(extent) >= TMEM_ROOM_MIN)
+			move_pages_locked(heap, extent, TO_FILL);
+	} else {
+		tmem_pack_free_locked(heap, extent, unit, tmem_units(tag & TAG_LENGTH));
+	}
+	if (extent->live)
+		return NULL;
+	unlist_locked(heap, extent);
+	if (is_persistent(heap) || !heap->empty) {
+		add_empty_locked(heap, extent);
+		return NULL;
+	}
+	heap->extent_bytes -= extent->size;
+	return extent;
+}
+
+/*
+ * Frees the block at @place, or leaves that to its last reader. Nothing
+ * happens if its extent was dropped since @generation was read.
+ */
+void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent = tmem_extent(engine, tmem_place_extent(place)), *closed = NULL;
+	struct block *block;
+
+	tmem_lock(&heap->lock);
+	if (extent->generation == generation && extent->heap == heap) {
+		block = tmem_block(extent, tmem_place_unit(place));
+		if (!(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
+			closed = free_locked(heap, extent, place);
+	}
+	tmem_unlock(&heap->lock);
+	if (closed)
+		tmem_extent_close(engine, closed);
+}
+
+/* A reader is done with a pinned block. */
+void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place)
+{
+	uint32_t tag = tmem_fetch_sub_full(&block->tag, TAG_PIN);
+	struct extent *closed;
+
+	if ((tag & (TAG_PINS | TAG_ZOMBIE)) != (TAG_PIN | TAG_ZOMBIE))
+		return;
+	tmem_lock(&heap->lock);
+	closed = free_locked(heap, extent, place);
+	tmem_unlock(&heap->lock);
+	if (closed)
+		tmem_extent_close(heap->client->engine, closed);
+}
+
+/* ---- extents ---- */
+
+static void add_extent(struct heap *heap, struct extent *extent)
+{
+	tmem_lock(&heap->lock);
+	heap->extent_bytes += extent->size;
+	add_empty_locked(heap, extent);
+	tmem_unlock(&heap->lock);
+}
+
+/* Opens extents until @bytes are there for blocks. 0 or -TMEM_ENOMEM; what was opened stays. */
+int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	int headers = heap->extent_size == engine->extent_size;
+	struct extent *extent;
+
+	while (heap->extent_bytes < bytes) {
+		extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
+		if (!extent)
+			return -TMEM_ENOMEM;
+		add_extent(heap, extent);
+	}
+	extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
+	if (!extent)
+		return -TMEM_ENOMEM;
+	heap->extent_bytes += extent->size;
+	heap->spare = extent->number;
+	return 0;
+}
+
+/* The next extent of an ephemeral heap: an eighth of what it has, within bounds. */
+static uint32_t next_size(const struct heap *heap)
+{
+	uint64_t size = tmem_power2(heap->extent_bytes / 8);
+	uint32_t most = heap->client->engine->extent_size;
+	uint32_t least = tmem_min32(most, 64u << 10);
+
+	return size < least ? least : (uint32_t)tmem_min64(size, most);
+}
+
+static int is_victim(struct heap *heap, struct tmem_worker *worker)
+{
+	struct heap *victim = tmem_policy_victim(heap->client->engine, worker);
+
+	tmem_policy_leave(worker);
+	return victim == heap;
+}
+
+/* An ephemeral heap needs room for @length bytes: another extent, or its oldest pages go. */
+static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t length, uint32_t try)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t size = next_size(heap), number;
+	uint64_t cap = tmem_load(&heap->client->cap);
+	int pages = length == TMEM_PAGE_SIZE && size == engine->extent_size &&
+		    heap->units >= (uint64_t)TMEM_PAGES_MIN * engine->extent_size / TMEM_UNIT;
+	int capped = cap && (heap->extent_bytes >= cap || size > cap - heap->extent_bytes);
+	struct extent *extent;
+
+	if (!capped && (tmem_room_left(engine, size) || !is_victim(heap, worker))) {
+		tmem_store(&engine->ephemeral_taken, 1u);
+		extent = tmem_extent_open(engine, worker, heap, size, pages, !pages);
+		if (extent) {
+			add_extent(heap, extent);
+			return 0;
+		}
+	}
+	if (try < TRIES && !tmem_evict_one(worker, heap))
+		return 0;
+	number = tmem_heap_droppable(heap);
+	if (!number || tmem_heap_drop(heap, number))
+		return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
+	return 0;
+}
+
+/*
+ * Reserves a block for @length bytes and holds its extent for @worker, which
+ * stores worker->held = 0 when the block is published or freed. 0,
+ * -TMEM_ENOMEM, -TMEM_ENOSPC. The caller holds no lock.
+ */
+int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t length,
+		      uint32_t codec, uint32_t pool, struct reserve *reserve)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t try;
+	int err;
+
+	for (try = 0; try < 2 * TRIES; try++) {
+		if (!is_persistent(heap)) {
+			err = tmem_order_ready(heap, worker);
+			if (err)
+				return err;
+		}
+		tmem_lock(&heap->lock);
+		if (!is_persistent(heap) && !tmem_order_room_locked(heap)) {
+			tmem_unlock(&heap->lock);
+			reserve->place = 0;
+			continue;
+		}
+		reserve->place = tmem_heap_alloc_locked(heap, length);
+		if (reserve->place) {
+			heap->clock++;
+			tmem_heap_tag_locked(heap, reserve->place, length, codec, pool);
+			if (!is_persistent(heap))
+				tmem_order_append_locked(heap, reserve->place, heap->clock);
+			tmem_store(&worker->held, tmem_place_extent(reserve->place));
+		}
+		tmem_unlock(&heap->lock);
+		if (reserve->place)
+			break;
+		worker->touched++;
+		err = is_persistent(heap) ? tmem_compact(heap, worker)
+					  : make_room(heap, worker, length, try);
+		if (err)
+			return err;
+	}
+	if (!reserve->place)
+		return -TMEM_ENOMEM;
+	reserve->extent = tmem_extent(engine, tmem_place_extent(reserve->place));
+	reserve->block = tmem_block(reserve->extent, tmem_place_unit(reserve->place));
+	reserve->payload = tmem_payload(reserve->extent, tmem_place_unit(reserve->place));
+	return 0;
+}
+
+/* ---- dropping whole extents ---- */
+
+static int is_held(struct tmem_engine *engine, uint32_t number)
+{
+	struct tmem_worker *worker;
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++) {
+		worker = tmem_load_acquire(&engine->worker[i]);
+		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
+			return 1;
+	}
+	return 0;
+}
+
+/* The extent to drop first: where the oldest put is, or any. 0: none. */
+uint32_t tmem_heap_droppable(struct heap *heap)
+{
+	uint32_t birth, number = tmem_place_extent(tmem_order_oldest(heap, &birth));
+	struct extent *extent;
+	uint32_t i;
+	int fits = 0;
+
+	tmem_lock(&heap->lock);
+	if (number) {
+		extent = tmem_extent(heap->client->engine, number);
+		fits = extent->heap == heap &&
+		       (extent->state == EXTENT_PAGES || extent->state == EXTENT_PACKED);
+	}
+	if (!fits)
+		number = heap->empty ? heap->empty : heap->full ? heap->full : heap->pages;
+	for (i = 0; i < TMEM_HEAP_CLASSES && !number; i++)
+		number = heap->packed[i];
+	tmem_unlock(&heap->lock);
+	return number;
+}
+
+static void subtract_locked(struct heap *heap, struct extent *extent)
+{
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		heap->total[i].pages -= extent->tally[i].pages;
+		heap->total[i].units -= extent->tally[i].units;
+		heap->total[i].payload -= extent->tally[i].payload;
+		heap->payload -= extent->tally[i].payload;
+	}
+	heap->live -= extent->live;
+	heap->units -= extent->units;
+	extent->live = 0;
+	extent->units = 0;
+}
+
+/*
+ * Marks an extent dead and gives its memory back; its pages are misses from
+ * that instant, and a sweep takes their slots out of the index. 0, or
+ * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
+ */
+int tmem_heap_drop(struct heap *heap, uint32_t number)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent = tmem_extent(engine, number);
+	uint32_t state;
+
+	tmem_lock(&heap->lock);
+	state = extent->state;
+	if (extent->heap != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
+		tmem_unlock(&heap->lock);
+		return -TMEM_EAGAIN;
+	}
+	/* A reader that looks now waits; one that looked before is seen here. */
+	tmem_exchange_full(&extent->state, (uint32_t)EXTENT_DROPPING);
+	if (is_held(engine, number)) {
+		tmem_store_release(&extent->state, state);
+		tmem_unlock(&heap->lock);
+		return -TMEM_EAGAIN;
+	}
+	if (state == EXTENT_EMPTY) {
+		tmem_extent_unlink(engine, &heap->empty, extent);
+		heap->empty_count--;
+	} else {
+		unlist_locked(heap, extent);
+	}
+	subtract_locked(heap, extent);
+	heap->extent_bytes -= extent->size;
+	heap->dropped++;
+	tmem_store(&extent->generation, extent->generation + 1);
+	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
+	tmem_unlock(&heap->lock);
+	tmem_extent_retire(engine, extent);
+	/* Only now may a sweep find it and close it. */
+	tmem_lock(&heap->lock);
+	tmem_extent_link(engine, &heap->dead, extent);
+	heap->dead_count++;
+	tmem_unlock(&heap->lock);
+	return 0;
+}
+
+static void close_list(struct heap *heap, uint32_t list)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent;
+
+	while (list) {
+		extent = tmem_extent(engine, list);
+		list = extent->next;
+		tmem_extent_close(engine, extent);
+	}
+}
+
+/* Gives back every extent, whatever is in it. Nobody uses the heap any more. */
+void tmem_heap_destroy(struct heap *heap)
+{
+	uint32_t i;
+
+	close_list(heap, heap->empty);
+	close_list(heap, heap->pages);
+	close_list(heap, heap->full);
+	close_list(heap, heap->dead);
+	close_list(heap, heap->sweeping);
+	for (i = 0; i < TMEM_HEAP_CLASSES; i++)
+		close_list(heap, heap->packed[i]);
+	if (heap->spare)
+		tmem_extent_close(heap->client->engine,
+				  tmem_extent(heap->client->engine, heap->spare));
+	tmem_order_destroy(heap);
+}

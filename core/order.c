@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Put order: the places of a heap's blocks, oldest first, in a chain of
+ * segments. An entry is five bytes, written in sequence and never looked for
+ * again: it is dead once its block is free, was put outside the segment's
+ * time, or went with its extent. Taking skips dead entries; compaction
+ * squeezes them out when they are more than a quarter.
+ *
+ * Whether an entry's block is the one meant is decided in the index, by the
+ * caller: a place may have become the middle of another block, whose payload
+ * then only looks like a header.
+ */
+#include "internal.h"
+
+#define LOOKS 64u /* entries that one call looks at */
+
+static struct order_segment *segment_at(const struct heap *heap, uint32_t number)
+{
+	return tmem_slab_at(&heap->client->engine->slab[SLAB_ORDER], number);
+}
+
+static uint64_t entry(const struct order_segment *segment, uint32_t i)
+{
+	return (uint64_t)segment->high[i] << 32 | segment->low[i];
+}
+
+static void set_entry(struct order_segment *segment, uint32_t i, uint64_t place)
+{
+	segment->low[i] = (uint32_t)place;
+	segment->high[i] = (uint8_t)(place >> 32);
+}
+
+/* Has a segment at hand for the next append. 0 or -TMEM_ENOMEM. No lock held. */
+int tmem_order_ready(struct heap *heap, struct tmem_worker *worker)
+{
+	struct slab *slab = &heap->client->engine->slab[SLAB_ORDER];
+	struct order *order = &heap->order;
+	uint32_t number;
+
+	if (tmem_likely(tmem_load(&order->spare)))
+		return 0;
+	number = tmem_slab_take(slab, worker, 0);
+	if (!number)
+		return -TMEM_ENOMEM;
+	tmem_lock(&heap->lock);
+	if (!order->spare) {
+		tmem_store(&order->spare, number);
+		number = 0;
+	}
+	tmem_unlock(&heap->lock);
+	if (number)
+		tmem_slab_give(slab, number, NULL);
+	return 0;
+}
+
+/* Whether an append can be made now; several workers may have counted on one spare. */
+int tmem_order_room_locked(const struct heap *heap)
+{
+	const struct order *order = &heap->order;
+
+	return order->spare ||
+	       (order->last && segment_at(heap, order->last)->count < TMEM_ORDER_ENTRIES);
+}
+
+/* The newest put. */
+void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment = order->last ? segment_at(heap, order->last) : NULL;
+
+	if (!segment || segment->count == TMEM_ORDER_ENTRIES) {
+		TMEM_ASSERT(order->spare);
+		segment = segment_at(heap, order->spare);
+		memset(segment, 0, offsetof(struct order_segment, low));
+		segment->oldest = time;
+		segment->birth = tmem_add(&heap->client->engine->age, 1u);
+		if (order->last)
+			segment_at(heap, order->last)->next = order->spare;
+		else
+			order->first = order->spare;
+		order->last = order->spare;
+		tmem_store(&order->spare, 0u);
+		order->segments++;
+	}
+	set_entry(segment, segment->count++, place);
+	segment->newest = time;
+	order->entries++;
+}
+
+/* The block's header, if the entry may still mean it; else NULL. */
+static struct block *alive_locked(const struct heap *heap, const struct order_segment *segment,
+				  uint64_t place)
+{
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	struct block *block;
+	uint32_t time;
+
+	if (extent->heap != heap ||
+	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED))
+		return NULL;
+	block = tmem_block(extent, tmem_place_unit(place));
+	if (!(tmem_load(&block->tag) & TAG_USED))
+		return NULL;
+	time = tmem_load(&block->time);
+	return time - segment->oldest <= segment->newest - segment->oldest ? block : NULL;
+}
+
+/* A segment out of the chain; its record goes back when the lock is free again. */
+static void discard_locked(struct heap *heap, uint32_t number)
+{
+	struct order *order = &heap->order;
+
+	segment_at(heap, number)->next = order->discarded;
+	order->discarded = number;
+	order->segments--;
+}
+
+/* The heap's lock is not held. */
+static void give_discarded(struct heap *heap)
+{
+	struct order *order = &heap->order;
+	uint32_t number, next;
+
+	tmem_lock(&heap->lock);
+	number = order->discarded;
+	order->discarded = 0;
+	tmem_unlock(&heap->lock);
+	for (; number; number = next) {
+		next = segment_at(heap, number)->next;
+		tmem_slab_give(&heap->client->engine->slab[SLAB_ORDER], number, NULL);
+	}
+}
+
+static void drop_first_locked(struct heap *heap)
+{
+	struct order *order = &heap->order;
+	uint32_t number = order->first;
+
+	order->first = segment_at(heap, number)->next;
+	if (!order->first)
+		order->last = 0;
+	if (order->cursor == number)
+		order->cursor = 0;
+	discard_locked(heap, number);
+}
+
+/*
+ * Takes the oldest entry whose block may be alive: its place, and in *@block
+ * what its header says. 0: none among those looked at; try again while the
+ * heap has entries. A block that is reserved but not published goes to the
+ * end of the order.
+ */
+uint64_t tmem_order_take(struct heap *heap, struct block *copy, uint32_t *touched)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment;
+	struct block *block;
+	uint64_t place = 0;
+	uint32_t looks, discarded;
+
+	tmem_lock(&heap->lock);
+	for (looks = 0; looks < LOOKS && order->first && !place; looks++) {
+		segment = segment_at(heap, order->first);
+		if (segment->first == segment->count) {
+			if (order->first == order->last && !order->spare)
+				break;
+			drop_first_locked(heap);
+			continue;
+		}
+		place = entry(segment, segment->first);
+		block = alive_locked(heap, segment, place);
+		if (!block) {
+			place = 0;
+		} else {
+			copy->object = tmem_load(&block->object);
+			copy->index = tmem_load(&block->index);
+			copy->tag = tmem_load(&block->tag);
+			if (!copy->object) {
+				/* In flight: as good as new, so leave it where it is and stop. */
+				place = 0;
+				break;
+			}
+		}
+		segment->first++;
+		order->entries--;
+		(*touched)++;
+	}
+	discarded = order->discarded;
+	tmem_unlock(&heap->lock);
+	if (discarded)
+		give_discarded(heap);
+	return place;
+}
+
+/* The place of the oldest entry, alive or not, and its segment's age; 0: none. */
+uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment;
+	uint64_t place = 0;
+
+	tmem_lock(&heap->lock);
+	if (order->first) {
+		segment = segment_at(heap, order->first);
+		if (segment->first < segment->count)
+			place = entry(segment, segment->first);
+		*birth = segment->birth;
+	}
+	tmem_unlock(&heap->lock);
+	return place;
+}
+
+/* Moves @segment's entries behind those of the one before, if they fit there. */
+static int merge_locked(struct heap *heap, struct order_segment *before,
+			struct order_segment *segment)
+{
+	struct order *order = &heap->order;
+	uint32_t number = before->next, have = segment->count - segment->first, i;
+
+	if (have > TMEM_ORDER_ENTRIES - before->count)
+		return 0;
+	for (i = 0; i < have; i++)
+		set_entry(before, before->count + i, entry(segment, segment->first + i));
+	before->count += have;
+	before->newest = segment->newest;
+	before->next = segment->next;
+	if (order->last == number)
+		order->last = order->cursor;
+	discard_locked(heap, number);
+	return 1;
+}
+
+static void squeeze_locked(struct heap *heap, struct order_segment *segment)
+{
+	uint32_t kept = 0, i;
+	uint64_t place;
+
+	for (i = segment->first; i < segment->count; i++) {
+		place = entry(segment, i);
+		if (alive_locked(heap, segment, place))
+			set_entry(segment, kept++, place);
+	}
+	heap->order.entries -= segment->count - segment->first - kept;
+	segment->first = 0;
+	segment->count = kept;
+}
+
+/*
+ * Background: where more than a quarter of the entries are dead, squeezes one
+ * segment and joins it with the one before. Steps done: one per 64 entries.
+ */
+uint32_t tmem_order_compact(struct heap *heap)
+{
+	struct order *order = &heap->order;
+	struct order_segment *before, *segment;
+	uint32_t steps = 0;
+
+	tmem_lock(&heap->lock);
+	if (order->segments < 3 || order->entries <= heap->live + heap->live / 3)
+		goto out;
+	if (!order->cursor) {
+		order->cursor = order->first;
+		squeeze_locked(heap, segment_at(heap, order->cursor));
+	}
+	before = segment_at(heap, order->cursor);
+	if (!before->next || before->next == order->last) {
+		order->cursor = 0;
+		goto out;
+	}
+	segment = segment_at(heap, before->next);
+	steps = (segment->count - segment->first) / 64 + 1;
+	squeeze_locked(heap, segment);
+	if (!merge_locked(heap, before, segment))
+		order->cursor = before->next;
+out:
+	tmem_unlock(&heap->lock);
+	give_discarded(heap);
+	return steps;
+}
+
+void tmem_order_destroy(struct heap *heap)
+{
+	struct order *order = &heap->order;
+
+	tmem_lock(&heap->lock);
+	while (order->first)
+		drop_first_locked(heap);
+	if (order->spare) {
+		order->segments++;
+		discard_locked(heap, order->spare);
+	}
+	order->spare = 0;
+	order->entries = 0;
+	tmem_unlock(&heap->lock);
+	give_discarded(heap);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Where a page goes. Reserve, copy, publish: a block is taken from the heap
+ * and filled while nobody can see it; then, under the lock of the page's
+ * group, the slot is turned to it in one store. Whatever fails before that
+ * flushes what the handle held, so that old data never comes back.
+ */
+#include "internal.h"
+
+/* Bytes that a block counts for on a client's bill. */
+static uint64_t bill_of(uint32_t length)
+{
+	return (uint64_t)tmem_units(length) * TMEM_UNIT;
+}
+
+/*
+ * The page into a reserved block. Raw pages are copied straight into the
+ * store, past the cache; where that shows a page of one repeated word, the
+ * block is given up for a smaller one.
+ */
+static int stage(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
+		 const void *page, struct reserve *reserve, uint64_t *slot)
+{
+	struct counters *counters = tmem_counters(pool, worker);
+	uint32_t wanted = tmem_load(&client->codec), where = pool->number % TMEM_POOLS_PER_CLIENT;
+	uint32_t codec, length;
+	const unsigned char *data;
+	int err;
+
+	if (wanted == TMEM_CODEC_RAW) {
+		err = tmem_heap_reserve(pool->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
+					reserve);
+		if (err)
+			return err;
+		if (tmem_likely(!tmem_copy_in(reserve->payload, page))) {
+			tmem_count(counters, pages_raw, 1);
+			*slot = SLOT_OF(reserve->place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
+			return 0;
+		}
+		memcpy(worker->page, reserve->payload, TMEM_PAGE_SIZE);
+		tmem_heap_free(pool->heap, reserve->place, reserve->extent->generation);
+		tmem_store_release(&worker->held, 0u);
+	} else {
+		memcpy(worker->page, page, TMEM_PAGE_SIZE);
+	}
+	length = tmem_encode(worker, wanted, counters, &codec, &data);
+	err = tmem_heap_reserve(pool->heap, worker, length, codec, where, reserve);
+	if (err)
+		return err;
+	memcpy(reserve->payload, data, length);
+	*slot = SLOT_OF(reserve->place, length, codec);
+	return 0;
+}
+
+/*
+ * Puts the difference on the bill: at one instant, so that a client that is
+ * exactly full can replace its pages from any number of workers.
+ */
+static int bill(struct tmem_client *client, uint64_t fresh, uint64_t old)
+{
+	uint64_t billed = tmem_load(&client->billed);
+
+	do {
+		if (fresh > old && billed + (fresh - old) > tmem_load(&client->allocation))
+			return -TMEM_ENOSPC;
+	} while (!tmem_cas(&client->billed, &billed, billed + fresh - old));
+	return 0;
+}
+
+/* Turns the handle's slot to the reserved block. The old one, if any, is freed. */
+static int publish(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
+		   const struct key *key, struct block *block, uint64_t fresh)
+{
+	struct tmem_engine *engine = worker->engine;
+	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct counters *counters = tmem_counters(pool, worker);
+	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT), replaced, err = 0;
+	uint32_t number, generation = 0;
+	uint64_t *slot, old;
+
+	tmem_lock(lock);
+	slot = tmem_slot_find(worker, pool, key, &number);
+	if (!slot)
+		slot = tmem_slot_make(worker, pool, key, &number);
+	if (tmem_unlikely(!slot)) {
+		tmem_unlock(lock);
+		return -TMEM_ENODEV;
+	}
+	old = *slot;
+	replaced = tmem_slot_stored(engine, old, &generation);
+	if (persistent) {
+		err = bill(client, bill_of(SLOT_LENGTH(fresh)),
+			   replaced ? bill_of(SLOT_LENGTH(old)) : 0);
+		if (!err && tmem_load(&client->billed) > tmem_load(&client->allocation) &&
+		    !replaced) {
+			/* The slot's own records went over it. */
+			tmem_sub(&client->billed, bill_of(SLOT_LENGTH(fresh)));
+			err = -TMEM_ENOSPC;
+		}
+	}
+	if (tmem_likely(!err)) {
+		tmem_store(&block->index, key->index);
+		tmem_store(&block->object, number);
+		*slot = fresh;
+	} else if (!replaced) {
+		*slot = 0;
+		tmem_slot_cleared(worker, pool, key, number, slot);
+	}
+	tmem_unlock(lock);
+	if (tmem_likely(!err) && replaced) {
+		tmem_count(counters, puts_replaced, 1);
+		tmem_release(engine, old, generation, 0);
+	}
+	return err;
+}
+
+static int put(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
+	       const struct key *key, const void *page)
+{
+	struct reserve reserve;
+	uint64_t slot;
+	int err;
+
+	if (tmem_unlikely(tmem_load(&client->frozen)))
+		return -TMEM_EAGAIN;
+	if (tmem_unlikely(tmem_load(&client->dying_count) || tmem_load(&client->dying_pools)))
+		tmem_sweep_client(client, worker, 2);
+	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES))
+		return -TMEM_ENOMEM;
+	tmem_directory_prefetch(pool, key->hash);
+	err = stage(client, worker, pool, page, &reserve, &slot);
+	if (tmem_unlikely(err))
+		return err;
+	err = publish(client, worker, pool, key, reserve.block, slot);
+	if (tmem_unlikely(err))
+		tmem_heap_free(pool->heap, reserve.place, reserve.extent->generation);
+	tmem_store_release(&worker->held, 0u);
+	tmem_spares_settle(worker, pool);
+	tmem_directory_grow(pool, worker);
+	return err;
+}
+
+int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
+	     const struct tmem_handle *handle, const void *page)
+{
+	struct counters *counters;
+	struct pool *pool;
+	struct key key;
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, &pool);
+	if (err)
+		return err;
+	tmem_key_make(worker->engine, pool, handle, &key);
+	counters = tmem_counters(pool, worker);
+	tmem_count(counters, puts, 1);
+	err = put(client, worker, pool, &key, page);
+	if (tmem_likely(!err)) {
+		tmem_count(counters, puts_stored, 1);
+		return 0;
+	}
+	if (err == -TMEM_ENOMEM)
+		tmem_count(counters, puts_no_room, 1);
+	else if (err == -TMEM_ENOSPC)
+		tmem_count(counters, puts_over_limit, 1);
+	else if (err == -TMEM_EAGAIN)
+		tmem_count(counters, puts_frozen, 1);
+	if (tmem_take(worker, pool, &key))
+		tmem_count(counters, puts_flushed, 1);
+	return err;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The host's memory as one budget: every extent comes through here, is
+ * counted against the engine's capacity, and where there is none left an
+ * ephemeral extent is dropped for it.
+ */
+#include "internal.h"
+
+#define DROPS_MAX 64u /* extents dropped for one that is asked for */
+
+/* The capacity says yes: the bytes are counted. */
+static int count_in(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
+{
+	int fits;
+
+	tmem_lock(&engine->room_lock);
+	fits = engine->bytes <= engine->capacity && size <= engine->capacity - engine->bytes;
+	if (fits) {
+		engine->bytes += size;
+		if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
+			engine->meta_bytes += size;
+	}
+	tmem_unlock(&engine->room_lock);
+	return fits;
+}
+
+static void count_out(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
+{
+	tmem_lock(&engine->room_lock);
+	engine->bytes -= size;
+	if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
+		engine->meta_bytes -= size;
+	tmem_unlock(&engine->room_lock);
+}
+
+static void *take_ready(struct tmem_engine *engine)
+{
+	void *memory = NULL;
+
+	tmem_lock(&engine->room_lock);
+	if (engine->ready_count)
+		memory = engine->ready[--engine->ready_count];
+	tmem_unlock(&engine->room_lock);
+	return memory;
+}
+
+/* Gives ready memory back to the host: it is wanted for something else. */
+static int drop_ready(struct tmem_engine *engine)
+{
+	void *memory = take_ready(engine);
+
+	if (!memory)
+		return 0;
+	tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);
+	return 1;
+}
+
+/* Drops one ephemeral extent of whichever client regrets it least. */
+static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
+{
+	struct heap *heap;
+	uint32_t number;
+	int done;
+
+	if (drop_ready(engine))
+		return 1;
+	if (!worker)
+		return 0;
+	heap = tmem_policy_victim(engine, worker);
+	number = heap ? tmem_heap_droppable(heap) : 0;
+	worker->touched++;
+	done = number && !tmem_heap_drop(heap, number);
+	tmem_policy_leave(worker);
+	return done;
+}
+
+/*
+ * Memory of @size bytes, aligned to it; NULL: none to be had. The caller
+ * holds no lock. @worker may be NULL while there is nothing to drop.
+ */
+void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
+		     enum tmem_extent_kind kind, uint32_t size)
+{
+	void *memory;
+	size_t got;
+	uint32_t drops;
+
+	if (kind == TMEM_EXTENT_EPHEMERAL && size == engine->extent_size) {
+		memory = take_ready(engine);
+		if (memory)
+			return memory;
+	}
+	for (drops = 0; drops < DROPS_MAX; drops++) {
+		if (count_in(engine, kind, size)) {
+			got = size;
+			memory = engine->ops->extent_alloc(engine->host, kind, size, size, &got);
+			if (memory)
+				return memory;
+			count_out(engine, kind, size);
+		}
+		if (!drop_one(engine, worker))
+			return NULL;
+	}
+	return NULL;
+}
+
+void tmem_room_give(struct tmem_engine *engine, enum tmem_extent_kind kind, void *memory,
+		    uint32_t size)
+{
+	engine->ops->extent_free(engine->host, kind, memory, size);
+	count_out(engine, kind, size);
+}
+
+/* Whether an extent of @size bytes can be had without dropping another. */
+int tmem_room_left(struct tmem_engine *engine, uint32_t size)
+{
+	int left;
+
+	tmem_lock(&engine->room_lock);
+	left = engine->bytes <= engine->capacity && size <= engine->capacity - engine->bytes;
+	left |= engine->ready_count && size == engine->extent_size;
+	tmem_unlock(&engine->room_lock);
+	return left;
+}
+
+/* Background: has an extent populated before a put needs it. Steps done. */
+uint32_t tmem_room_prepare(struct tmem_engine *engine)
+{
+	void *memory;
+	size_t got = engine->extent_size;
+	uint32_t wanted;
+
+	tmem_lock(&engine->room_lock);
+	wanted = engine->ready_count < TMEM_READY && engine->ephemeral_taken;
+	tmem_unlock(&engine->room_lock);
+	if (!wanted || !count_in(engine, TMEM_EXTENT_EPHEMERAL, engine->extent_size))
+		return 0;
+	memory = engine->ops->extent_alloc(engine->host, TMEM_EXTENT_EPHEMERAL, engine->extent_size,
+					   engine->extent_size, &got);
+	if (!memory) {
+		count_out(engine, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
+		return 0;
+	}
+	tmem_lock(&engine->room_lock);
+	if (engine->ready_count < TMEM_READY) {
+		engine->ready[engine->ready_count++] = memory;
+		memory = NULL;
+	}
+	engine->ephemeral_taken = 0;
+	tmem_unlock(&engine->room_lock);
+	if (memory)
+		tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);
+	return 1;
+}

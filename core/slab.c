@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Fixed-size records for the engine's own bookkeeping, carved from chunks
+ * and named by 32-bit numbers. A number's memory never changes its type, so
+ * that a stale number may be followed and judged afterwards. Chunks stay
+ * until the engine goes.
+ */
+#include "internal.h"
+
+#define FIRST_ARRAY 4096u /* bytes; each further array is twice the last */
+
+static uint32_t array_room(uint32_t array)
+{
+	return (FIRST_ARRAY << array) / (uint32_t)sizeof(unsigned char *);
+}
+
+int tmem_slab_create(struct tmem_engine *engine, struct slab *slab, enum tmem_extent_kind kind,
+		     uint32_t record_size)
+{
+	memset(slab, 0, sizeof(*slab));
+	tmem_lock_init(&slab->lock, 3);
+	slab->engine = engine;
+	slab->kind = kind;
+	slab->record_size = (record_size + 7) & ~7u;
+	if (slab->record_size > engine->chunk_size)
+		return -TMEM_EINVAL;
+	slab->chunk_shift = tmem_log2(engine->chunk_size / slab->record_size);
+	slab->issued = 1;
+	return 0;
+}
+
+void tmem_slab_destroy(struct slab *slab)
+{
+	struct tmem_engine *engine = slab->engine;
+	uint32_t i;
+
+	for (i = 0; i < slab->chunk_count; i++)
+		tmem_room_give(engine, slab->kind, slab->chunks[i], engine->chunk_size);
+	for (i = 0; i < slab->array_count; i++)
+		tmem_room_give(engine, TMEM_EXTENT_META, slab->array[i], FIRST_ARRAY << i);
+	slab->chunk_count = 0;
+	slab->array_count = 0;
+}
+
+/* Room for one more chunk's address. @array is spare memory or NULL; 1: it was used. */
+static int make_entry_locked(struct slab *slab, unsigned char **array)
+{
+	uint32_t count = slab->chunk_count;
+
+	if (slab->array_count && count < array_room(slab->array_count - 1))
+		return 0;
+	if (count)
+		memcpy(array, slab->chunks, count * sizeof(*array));
+	slab->array[slab->array_count++] = array;
+	tmem_store_release(&slab->chunks, array);
+	return 1;
+}
+
+/* One more chunk. 0 or -TMEM_ENOMEM; another worker may have added one meanwhile. */
+static int grow(struct slab *slab, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = slab->engine;
+	unsigned char *chunk;
+	unsigned char **array = NULL;
+	uint32_t arrays, full, size = 0;
+
+	tmem_lock(&slab->lock);
+	arrays = slab->array_count;
+	full = !arrays || slab->chunk_count == array_room(arrays - 1);
+	tmem_unlock(&slab->lock);
+	if (arrays == TMEM_SLAB_ARRAYS && full)
+		return -TMEM_ENOMEM;
+	chunk = tmem_room_take(engine, worker, slab->kind, engine->chunk_size);
+	if (!chunk)
+		return -TMEM_ENOMEM;
+	if (full) {
+		size = FIRST_ARRAY << arrays;
+		array = tmem_room_take(engine, worker, TMEM_EXTENT_META, size);
+		if (!array) {
+			tmem_room_give(engine, slab->kind, chunk, engine->chunk_size);
+			return -TMEM_ENOMEM;
+		}
+	}
+	tmem_lock(&slab->lock);
+	full = !slab->array_count || slab->chunk_count == array_room(slab->array_count - 1);
+	if (full && (!array || slab->array_count != arrays)) {
+		/* Others were faster, and filled all that they made room for: leave it to them. */
+		tmem_unlock(&slab->lock);
+		tmem_room_give(engine, slab->kind, chunk, engine->chunk_size);
+		if (array)
+			tmem_room_give(engine, TMEM_EXTENT_META, array, size);
+		return 0;
+	}
+	if (make_entry_locked(slab, array))
+		array = NULL;
+	slab->chunks[slab->chunk_count++] = chunk;
+	tmem_unlock(&slab->lock);
+	if (array)
+		tmem_room_give(engine, TMEM_EXTENT_META, array, size);
+	return 0;
+}
+
+static uint32_t available_locked(const struct slab *slab)
+{
+	return slab->free_count + (slab->chunk_count << slab->chunk_shift) -
+	       (slab->chunk_count ? slab->issued : 0);
+}
+
+static uint32_t take_locked(struct slab *slab)
+{
+	uint32_t number = slab->free;
+
+	slab->used++;
+	if (!number) {
+		number = slab->issued;
+		tmem_store(&slab->issued, number + 1);
+		return number;
+	}
+	slab->free = tmem_load((uint32_t *)tmem_slab_at(slab, number));
+	slab->free_count--;
+	return number;
+}
+
+/*
+ * A record with undefined contents; 0: no memory. @promised: the caller acts
+ * for a client with a promise, and may take what was kept for it.
+ */
+uint32_t tmem_slab_take(struct slab *slab, struct tmem_worker *worker, int promised)
+{
+	uint32_t number = 0;
+
+	do {
+		tmem_lock(&slab->lock);
+		if (available_locked(slab) > (promised ? 0 : slab->promised))
+			number = take_locked(slab);
+		tmem_unlock(&slab->lock);
+	} while (!number && !grow(slab, worker));
+	return number;
+}
+
+/* @promise: the promise that the record was charged to, or NULL. */
+void tmem_slab_give(struct slab *slab, uint32_t number, struct promise *promise)
+{
+	uint32_t *record = tmem_slab_at(slab, number);
+
+	tmem_lock(&slab->lock);
+	tmem_store(record, slab->free);
+	slab->free = number;
+	slab->free_count++;
+	slab->used--;
+	if (promise && promise->left < promise->most) {
+		promise->left++;
+		slab->promised++;
+	}
+	tmem_unlock(&slab->lock);
+}
+
+/* Keeps @count records for the owner of @promise. 0 or -TMEM_ENOMEM. */
+int tmem_slab_promise(struct slab *slab, struct tmem_worker *worker, struct promise *promise,
+		      uint32_t count)
+{
+	int done = 0;
+
+	do {
+		tmem_lock(&slab->lock);
+		if (available_locked(slab) >= (uint64_t)slab->promised + count) {
+			slab->promised += count;
+			promise->left = count;
+			promise->most = count;
+			done = 1;
+		}
+		tmem_unlock(&slab->lock);
+	} while (!done && !grow(slab, worker));
+	return done ? 0 : -TMEM_ENOMEM;
+}
+
+/* The owner of @promise goes: what it did not use is anybody's. */
+void tmem_slab_release(struct slab *slab, struct promise *promise)
+{
+	tmem_lock(&slab->lock);
+	slab->promised -= promise->left;
+	promise->left = 0;
+	promise->most = 0;
+	tmem_unlock(&slab->lock);
+}
+
+/* A record that was taken before is now used by the owner of @promise. */
+void tmem_slab_charge(struct slab *slab, struct promise *promise)
+{
+	tmem_lock(&slab->lock);
+	if (promise->left) {
+		promise->left--;
+		slab->promised--;
+	}
+	tmem_unlock(&slab->lock);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Statistics: counters of workers summed up, gauges read where they are kept.
+ * Nothing is walked but clients, pools and workers.
+ */
+#include "internal.h"
+
+static void add_counters(struct tmem_stats *stats, const struct counters *counters)
+{
+#define ADD(name, unit, sentence) stats->name += tmem_load(&counters->name);
+	TMEM_COUNTERS(ADD)
+#undef ADD
+}
+
+static void add_pool(struct tmem_stats *stats, const struct pool *pool)
+{
+	uint32_t i;
+
+	for (i = 0; i < pool->client->engine->worker_limit; i++)
+		add_counters(stats, &pool->counters[i]);
+	stats->objects += tmem_load(&pool->object_count);
+	stats->index_bytes += tmem_load(&pool->index_bytes) + 4ull * tmem_load(&pool->bucket_count);
+}
+
+static void add_tally(struct tmem_stats *stats, int persistent, uint64_t pages, uint64_t units,
+		      uint64_t payload)
+{
+	if (persistent) {
+		stats->persistent_pages += pages;
+		stats->persistent_bytes += units * TMEM_UNIT;
+		stats->persistent_payload += payload;
+	} else {
+		stats->ephemeral_pages += pages;
+		stats->ephemeral_bytes += units * TMEM_UNIT;
+		stats->ephemeral_payload += payload;
+	}
+}
+
+static void add_heaps(struct tmem_stats *stats, struct tmem_client *client)
+{
+	struct heap *heap;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		heap = &client->heap[i];
+		tmem_lock(&heap->lock);
+		add_tally(stats, i, heap->live, heap->units, heap->payload);
+		stats->extent_bytes += heap->extent_bytes;
+		stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
+		stats->extents_dropped += heap->dropped;
+		stats->extents_compacted += heap->compacted;
+		if (!i)
+			stats->freeable += heap->extent_bytes;
+		tmem_unlock(&heap->lock);
+	}
+}
+
+/* L1 is held. */
+static void add_client_locked(struct tmem_stats *stats, struct tmem_client *client)
+{
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+		if (client->pools[i])
+			add_pool(stats, client->pools[i]);
+	add_heaps(stats, client);
+	stats->allocation += client->allocation;
+	stats->billed += tmem_load(&client->billed);
+	stats->dying_objects += tmem_load(&client->dying_count);
+}
+
+void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats)
+{
+	struct tmem_engine *engine = client->engine;
+
+	memset(stats, 0, sizeof(*stats));
+	tmem_lock(&engine->lock);
+	add_client_locked(stats, client);
+	add_counters(stats, &client->gone);
+	tmem_unlock(&engine->lock);
+	stats->capacity = tmem_load(&client->cap);
+}
+
+void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
+{
+	struct tmem_client *client;
+
+	memset(stats, 0, sizeof(*stats));
+	tmem_lock(&engine->lock);
+	for (client = engine->clients; client; client = client->next)
+		add_client_locked(stats, client);
+	add_counters(stats, &engine->gone);
+	tmem_unlock(&engine->lock);
+	tmem_lock(&engine->room_lock);
+	stats->capacity = engine->capacity;
+	stats->meta_bytes = engine->meta_bytes;
+	stats->freeable += (uint64_t)engine->ready_count * engine->extent_size;
+	tmem_unlock(&engine->room_lock);
+}
+
+int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_stats *stats)
+{
+	struct tmem_engine *engine = client->engine;
+	const struct tally *tally;
+	struct pool *pool;
+	int err, persistent;
+
+	memset(stats, 0, sizeof(*stats));
+	tmem_lock(&engine->lock);
+	err = tmem_pool_find(client, number, &pool);
+	if (!err) {
+		add_pool(stats, pool);
+		persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
+		tmem_lock(&pool->heap->lock);
+		tally = &pool->heap->total[number % TMEM_POOLS_PER_CLIENT];
+		add_tally(stats, persistent, tally->pages, tally->units, tally->payload);
+		tmem_unlock(&pool->heap->lock);
+	}
+	tmem_unlock(&engine->lock);
+	return err;
+}
