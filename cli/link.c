@@ -130,7 +130,7 @@ enum status link_send(const struct arguments *arguments, struct link *link, cons
 			ssize_t done = send(link->fd, line + sent, length - sent, MSG_NOSIGNAL);
 
 			/* One that was turned away has an answer to read all the same. */
-			if (done < 0 && errno == EPIPE)
+			if (done < 0 && (errno == EPIPE || errno == ECONNRESET))
 				break;
 			if (done < 0 && errno != EINTR)
 				status = unreachable(arguments, link, strerror(errno));

@@ -28,11 +28,10 @@ static void print_command(const struct command *command)
 		printf("\nBYTES is a number, or one with K, M, G, T or P for powers of 1024.\n");
 }
 
-int main(int argc, char **argv)
+static enum status run(int argc, char **argv)
 {
 	const struct command *command;
 	struct arguments arguments;
-	enum status status;
 
 	if (argc < 2) {
 		fprintf(stderr, "tmem: no command; tmem --help lists them\n");
@@ -61,9 +60,15 @@ int main(int argc, char **argv)
 		print_command(command);
 		return STATUS_OK;
 	}
-	status = command->run(&arguments);
-	/* A full disk or a reader that went away must not look like success. */
-	if (fflush(stdout) && status == STATUS_OK) {
+	return command->run(&arguments);
+}
+
+int main(int argc, char **argv)
+{
+	enum status status = run(argc, argv);
+
+	/* A full disk must not look like success. */
+	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_OK) {
 		fprintf(stderr, "tmem: standard output cannot be written\n");
 		return STATUS_REFUSED;
 	}

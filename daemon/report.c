@@ -10,21 +10,21 @@
 #include "request.h"
 
 /* Not counted by the engine or a guest's session. */
-#define HOST_FIGURES(X)                                                                 \
-	X(memory, "bytes", "memory for stored pages, all kinds together")               \
-	X(persistent, "bytes", "part of it that allocations may sum up to")             \
-	X(memory_locked, "yes or no", "persistent memory cannot be swapped out")        \
-	X(oom_lowered, "yes or no", "the out-of-memory killer prefers other processes") \
-	X(guests, "guests", "guests that were added")                                   \
-	X(loop_rounds, "rounds", "rounds of the event loop")                            \
+#define HOST_FIGURES(X)                                                              \
+	X(memory, "bytes", "memory for stored pages, all kinds together")            \
+	X(persistent, "bytes", "part of it that allocations may sum up to")          \
+	X(memory_locked, "yes/no", "persistent memory cannot be swapped out")        \
+	X(oom_lowered, "yes/no", "the out-of-memory killer prefers other processes") \
+	X(guests, "guests", "guests that were added")                                \
+	X(loop_rounds, "rounds", "rounds of the event loop")                         \
 	X(loop_idle, "rounds", "rounds that were given to background work")
 
-#define DISK_GAUGES(X)                                                                       \
-	X(connected, "yes or no", "a front-end is connected")                                \
-	X(in_use, "yes or no", "a front-end has started rings, or the contents are unknown") \
-	X(disk_bytes, "bytes", "size of the disk")                                           \
-	X(blocks_empty, "blocks", "blocks that read as zeros: never written or discarded")   \
-	X(blocks_stored, "blocks", "blocks whose data is stored")                            \
+#define DISK_GAUGES(X)                                                                     \
+	X(connected, "yes/no", "a front-end is connected")                                 \
+	X(in_use, "yes/no", "a front-end has started rings, or the contents are unknown")  \
+	X(disk_bytes, "bytes", "size of the disk")                                         \
+	X(blocks_empty, "blocks", "blocks that read as zeros: never written or discarded") \
+	X(blocks_stored, "blocks", "blocks whose data is stored")                          \
 	X(blocks_lost, "blocks", "blocks that read as errors until they are written")
 
 struct json_object *report_guest(const struct entry *entry)

@@ -42,15 +42,19 @@ check "--long-options" run 0 "$TMEMD" --long-options
 cp "$work/out" "$work/names"
 check "there are options" [ "$(wc -l <"$work/names")" -ge 10 ]
 
-# listed NAME FILE: in roff, a hyphen of an option is written \-
+# An item of the manual page's list of options; in roff, a hyphen is \-.
+sed -n 's/\\-/-/g; s/^\.It Fl -/--/p' "$manual" >"$work/manual"
 listed() {
-	sed 's/\\-/-/g' "$2" | grep -qE -- "(^|[^a-z-])$1([^a-z-]|\$)"
+	grep -qE -- "^ *$1( |\$)" "$2"
 }
 while read -r name; do
 	check "--help lists $name" listed "$name" "$work/help"
-	check "tmemd(8) lists $name" listed "$name" "$manual"
+	check "tmemd(8) lists $name" listed "$name" "$work/manual"
 done <"$work/names"
+while read -r name rest; do
+	check "tmemd has $name of tmemd(8)" listed "$name" "$work/names"
+done <"$work/manual"
 # The control: an option that does not exist, and a part of one, are not found.
-listed --memor "$manual" || listed --no-such-option "$manual"
+listed --memor "$work/manual" || listed --no-such-option "$work/manual"
 check "the search finds what is not there" [ $? = 1 ]
 finish
