@@ -324,7 +324,7 @@ int fe_up(struct frontend *fe, uint32_t queues, bool fresh)
 			return -1;
 	}
 	pump(fe);
-	return fe_is_dead(fe) ? -1 : 0;
+	return fe->pump && fe_is_dead(fe) ? -1 : 0;
 }
 
 static volatile uint16_t *avail_ring(struct frontend *fe, uint32_t queue)

@@ -92,8 +92,7 @@ void harness_destroy(struct harness *harness)
 		if (harness->guest[i])
 			harness_remove(harness, harness->guest[i]);
 	}
-	while (tmem_engine_step(harness->daemon.engine, harness->daemon.worker, 64))
-		;
+	harness_settle(harness);
 	harness_check(harness);
 	loop_destroy(harness->daemon.loop);
 	tmem_worker_destroy(harness->daemon.worker);
@@ -125,12 +124,21 @@ struct guest *harness_guest(struct harness *harness, const char *name, uint64_t 
 		.queues = 4,
 		.contents_unknown = contents_unknown,
 	};
+	struct guest *guest = harness_adopt(harness, &config);
+
+	must(guest != NULL, "no guest");
+	return guest;
+}
+
+struct guest *harness_adopt(struct harness *harness, const struct guest_config *config)
+{
 	int i;
 
 	for (i = 0; i < GUESTS; i++) {
 		if (harness->guest[i])
 			continue;
-		must(!guest_create(&harness->daemon, &config, &harness->guest[i]), "no guest");
+		if (guest_create(&harness->daemon, config, &harness->guest[i]))
+			return NULL;
 		return harness->guest[i];
 	}
 	must(false, "too many guests");
@@ -163,7 +171,7 @@ void harness_pump_for(struct harness *harness, int ms)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
 		harness_pump(harness);
-		usleep(1000);
+		usleep(50);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
 }
@@ -180,6 +188,12 @@ uint64_t harness_turns(struct harness *harness)
 
 	harness->turns = 0;
 	return turns;
+}
+
+void harness_settle(struct harness *harness)
+{
+	while (tmem_engine_step(harness->daemon.engine, harness->daemon.worker, 64))
+		;
 }
 
 uint64_t harness_stored(struct guest *guest)

@@ -26,6 +26,8 @@ const char *harness_path(struct harness *harness, const char *name);
 /* A guest with HARNESS_ALLOCATION bytes; @blocks 0: as many as fit. */
 struct guest *harness_guest(struct harness *harness, const char *name, uint64_t blocks,
 			    bool contents_unknown);
+/* A guest as @config says; NULL if it is refused. */
+struct guest *harness_adopt(struct harness *harness, const struct guest_config *config);
 /* Other than guest_destroy: the harness forgets it too. */
 void harness_remove(struct harness *harness, struct guest *guest);
 
@@ -39,6 +41,8 @@ void harness_serve(struct harness *harness);
 /* Turns of the guests since the last call. */
 uint64_t harness_turns(struct harness *harness);
 
+/* Does all background work: pages that were flushed are no longer counted. */
+void harness_settle(struct harness *harness);
 /* Pages that the engine stores for a guest, and its whole check. */
 uint64_t harness_stored(struct guest *guest);
 void harness_check(struct harness *harness);
