@@ -16,6 +16,7 @@
 #include "get.c"
 #include "flush.c"
 #include "evict.c"
+#include "quota.c"
 #include "policy.c"
 #include "compact.c"
 #include "sweep.c"

@@ -409,7 +409,7 @@ static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
 	return slot && *slot && SLOT_PLACE(*slot) == place ? block : NULL;
 }
 
-static uint64_t entry_of(const struct order_segment *segment, uint32_t i)
+static uint64_t ordered_place(const struct order_segment *segment, uint32_t i)
 {
 	return (uint64_t)segment->high[i] << 32 | segment->low[i];
 }
@@ -446,14 +446,14 @@ static int check_order(struct walk *walk, struct heap *heap)
 		EXPECT(walk, segment->count <= TMEM_ORDER_ENTRIES);
 		EXPECT(walk, segment->next || number == heap->order.last);
 		for (i = segment->first; i < segment->count; i++)
-			marked += mark(walk, heap, entry_of(segment, i));
+			marked += mark(walk, heap, ordered_place(segment, i));
 		entries += segment->count - segment->first;
 		segments++;
 	}
 	for (number = heap->order.first; number; number = segment->next) {
 		segment = tmem_slab_at(slab, number);
 		for (i = segment->first; i < segment->count; i++)
-			unmark(walk, heap, entry_of(segment, i));
+			unmark(walk, heap, ordered_place(segment, i));
 	}
 	walk->used[SLAB_ORDER] += segments + !!heap->order.spare;
 	EXPECT(walk, segments == heap->order.segments);
@@ -490,7 +490,7 @@ static int check_client(struct walk *walk, struct tmem_client *client)
 	EXPECT(walk, walk->blocks[1] == client->heap[1].live);
 	if (client->state == CLIENT_ALIVE) {
 		EXPECT(walk, client->billed == walk->bytes[1] + walk->index[1]);
-		EXPECT(walk, client->billed <= client->allocation);
+		EXPECT(walk, client->dying_count || client->billed <= client->allocation);
 	}
 	return check_order(walk, &client->heap[0]);
 }

@@ -63,7 +63,7 @@ static uint64_t extent_bytes(const struct tmem_engine *engine, uint64_t allocati
 		 bytes = allocation + (engine->worker_limit + 1) * page_bytes();
 	uint64_t count;
 
-	if (extent_size == engine->extent_size)
+	if (tmem_extent_holds_pages(engine, extent_size))
 		lost = (TMEM_ROOM_MIN + 1) * page_bytes();
 	count = tmem_divide(bytes, extent_size - lost) + 2;
 	return count * extent_size;
@@ -89,7 +89,7 @@ static int promise_records(struct tmem_client *client, struct tmem_worker *worke
 	return 0;
 }
 
-static int judge(const struct tmem_engine *engine, const struct tmem_client_config *config)
+static int judge_client(const struct tmem_engine *engine, const struct tmem_client_config *config)
 {
 	if (config->size != sizeof(*config) || config->codec >= TMEM_CODEC_COUNT ||
 	    config->weight > 10000 || config->reserved[0] || config->reserved[1] ||
@@ -108,8 +108,8 @@ static uint32_t persistent_size(const struct tmem_engine *engine, uint64_t alloc
 	return size < least ? least : (uint32_t)tmem_min64(size, engine->extent_size);
 }
 
-static void init(struct tmem_engine *engine, struct tmem_client *client, uint32_t record,
-		 const struct tmem_client_config *config)
+static void init_client(struct tmem_engine *engine, struct tmem_client *client, uint32_t record,
+			const struct tmem_client_config *config)
 {
 	memset(client, 0, sizeof(*client));
 	client->engine = engine;
@@ -148,7 +148,7 @@ int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
 	uint32_t record;
 	int err;
 
-	err = judge(engine, config);
+	err = judge_client(engine, config);
 	if (err)
 		return err;
 	tmem_lock(&engine->lock);
@@ -167,7 +167,7 @@ int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
 		return -TMEM_ENOMEM;
 	}
 	client = tmem_slab_at(&engine->slab[SLAB_CLIENT], record);
-	init(engine, client, record, config);
+	init_client(engine, client, record, config);
 	heap = &client->heap[1];
 	if (config->allocation &&
 	    (tmem_heap_fill(heap, worker,

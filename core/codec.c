@@ -61,7 +61,7 @@ uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counter
 	return TMEM_PAGE_SIZE;
 }
 
-static void fill(void *page, uint64_t word)
+static void fill_page(void *page, uint64_t word)
 {
 	uint64_t *to = page;
 	uint32_t i;
@@ -83,7 +83,7 @@ int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char 
 	}
 	if (codec == TMEM_CODEC_SAME && length <= sizeof(word)) {
 		memcpy(&word, data, length);
-		fill(worker->page, word);
+		fill_page(worker->page, word);
 	} else if (!coder || coder->decompress(coder, worker->work, data, length, worker->page)) {
 		return -TMEM_EIO;
 	}

@@ -60,7 +60,7 @@ static struct extent *choose_locked(struct heap *heap)
 }
 
 /* Whose page a block is. NULL: nobody's any more. */
-static struct pool *name_of(struct heap *heap, const struct block *block, struct key *key)
+static struct pool *owner_of(struct heap *heap, const struct block *block, struct key *key)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	const struct object *object;
@@ -96,7 +96,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	/* Reserved by somebody who is copying into it at this moment. */
 	while (!(number = tmem_load(&block->object)) && (tmem_load(&block->tag) & TAG_USED))
 		tmem_cpu_relax();
-	if (!number || !name_of(heap, block, &key))
+	if (!number || !owner_of(heap, block, &key))
 		return 0;
 	lock = &engine->shard[key.shard].lock;
 	tmem_lock(lock);

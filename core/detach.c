@@ -14,7 +14,7 @@ void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t nu
 
 	tmem_store(&object->state, (uint32_t)OBJECT_FREE);
 	tmem_store(&object->pool, 0u);
-	tmem_pool_index_bytes(pool, -(int64_t)sizeof(struct object));
+	tmem_index_shrunk(pool, sizeof(struct object));
 	tmem_discard_locked(worker, pool, persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E, number);
 }
 
@@ -42,6 +42,19 @@ uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const
 out:
 	tmem_unlock(&stripe->lock);
 	return number;
+}
+
+/* A twin's records are billed whatever the limit: a flush does not fail, and they go soon. */
+static void bill_twin(struct pool *pool, uint64_t bytes)
+{
+	if (pool->flags & TMEM_POOL_PERSISTENT)
+		tmem_add(&pool->client->billed, bytes);
+}
+
+static uint32_t twin_node_locked(struct tmem_worker *worker, struct pool *pool)
+{
+	bill_twin(pool, sizeof(struct node));
+	return tmem_node_make_locked(worker, pool);
 }
 
 /* One pair of nodes at one level, and the groups that move between them. */
@@ -73,7 +86,7 @@ static uint32_t move_locked(struct tmem_worker *worker, struct pool *pool, const
 			tmem_store(&from->entry[i], 0u);
 			continue;
 		}
-		copy = tmem_node_make_locked(worker, pool);
+		copy = twin_node_locked(worker, pool);
 		tmem_store(&to->entry[i], copy);
 		below[count].from = from->entry[i];
 		below[count].to = copy;
@@ -108,7 +121,7 @@ static void prune_locked(struct tmem_worker *worker, struct pool *pool, uint32_t
 			any |= node->entry[i];
 		if (any)
 			return;
-		tmem_pool_index_bytes(pool, -(int64_t)sizeof(struct node));
+		tmem_index_shrunk(pool, sizeof(struct node));
 		tmem_discard_locked(worker, pool, SLAB_NODE, number[level]);
 		if (level + 1 < height) {
 			node = tmem_slab_at(nodes, number[level + 1]);
@@ -154,9 +167,10 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 	tmem_store(&twin->group, 0u);
 	tmem_store(&twin->pool, key->pool);
 	tmem_store(&twin->state, (uint32_t)OBJECT_DEAD);
-	tmem_pool_index_bytes(pool, sizeof(struct object));
+	bill_twin(pool, sizeof(struct object));
+	tmem_index_grown(pool, sizeof(struct object));
 	cut[0][0].from = object->root & ROOT_NODE;
-	cut[0][0].to = tmem_node_make_locked(worker, pool);
+	cut[0][0].to = twin_node_locked(worker, pool);
 	cut[0][0].first = first;
 	cut[0][0].last = last;
 	tmem_store(&twin->root, height << ROOT_HEIGHT | cut[0][0].to);

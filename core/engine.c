@@ -14,7 +14,7 @@ static int is_power2(uint64_t x)
 	return x && !(x & (x - 1));
 }
 
-static int judge(const struct tmem_config *config)
+static int judge_config(const struct tmem_config *config)
 {
 	uint32_t i, id;
 
@@ -91,7 +91,7 @@ int tmem_engine_create(const struct tmem_config *config, struct tmem_engine **re
 	struct tmem_engine *engine;
 	size_t got = size;
 
-	if (judge(config))
+	if (judge_config(config))
 		return -TMEM_EINVAL;
 	engine = config->host_ops->extent_alloc(config->host, TMEM_EXTENT_META, size, size, &got);
 	if (!engine)

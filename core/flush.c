@@ -26,8 +26,7 @@ void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation
 
 	tmem_heap_free(heap, SLOT_PLACE(slot), generation);
 	if (billed && heap->kind == TMEM_EXTENT_PERSISTENT)
-		tmem_sub(&heap->client->billed,
-			 (uint64_t)tmem_units(SLOT_LENGTH(slot)) * TMEM_UNIT);
+		tmem_sub(&heap->client->billed, tmem_bill_of(SLOT_LENGTH(slot)));
 }
 
 /* Takes one page out. 1: it was there. No lock held. */

@@ -269,7 +269,7 @@ static void add_extent(struct heap *heap, struct extent *extent)
 int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes)
 {
 	struct tmem_engine *engine = heap->client->engine;
-	int headers = heap->extent_size == engine->extent_size;
+	int headers = tmem_extent_holds_pages(engine, heap->extent_size);
 	struct extent *extent;
 
 	while (heap->extent_bytes < bytes) {
@@ -310,7 +310,7 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	struct tmem_engine *engine = heap->client->engine;
 	uint32_t size = next_size(heap), number;
 	uint64_t cap = tmem_load(&heap->client->cap);
-	int pages = length == TMEM_PAGE_SIZE && size == engine->extent_size &&
+	int pages = length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) &&
 		    heap->units >= (uint64_t)TMEM_PAGES_MIN * engine->extent_size / TMEM_UNIT;
 	int capped = cap && (heap->extent_bytes >= cap || size > cap - heap->extent_bytes);
 	struct extent *extent;

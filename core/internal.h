@@ -179,6 +179,7 @@ struct order {
 
 #define TMEM_HEAP_CLASSES 12u
 #define TMEM_PAGES_MIN	  4u /* extents' worth of units before raw pages get extents of their own */
+#define TMEM_PAGES_EXTENT (64u << 10) /* smaller extents are never cut into page slots */
 #define TMEM_ROOM_MIN	  4u /* free slots that bring a page extent back among those to fill */
 
 struct heap {
@@ -566,6 +567,12 @@ static inline uint32_t tmem_units(uint32_t length)
 	return (length + TMEM_UNIT - 1) / TMEM_UNIT + 1;
 }
 
+/* Whether extents of @size may hold whole pages: only the engine's largest do. */
+static inline int tmem_extent_holds_pages(const struct tmem_engine *engine, uint32_t size)
+{
+	return size == engine->extent_size && size >= TMEM_PAGES_EXTENT;
+}
+
 /* heap.c */
 struct reserve {
 	uint64_t place;
@@ -631,7 +638,7 @@ uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, co
 uint64_t *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
 		       struct slab *objects, uint32_t *touched);
 uint64_t *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-			 uint32_t *object);
+			 uint64_t bytes, uint32_t *object, int *err);
 void tmem_slot_cleared(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 		       uint32_t object, const uint64_t *slot);
 void tmem_group_remove(struct tmem_worker *worker, struct pool *pool, const struct key *key,
@@ -641,7 +648,8 @@ uint32_t tmem_group_slots(struct tmem_worker *worker, const struct key *key, uin
 uint32_t tmem_group_next_locked(const struct tmem_engine *engine, const struct object *object,
 				uint32_t group, uint32_t *touched);
 uint32_t tmem_node_make_locked(struct tmem_worker *worker, struct pool *pool);
-void tmem_pool_index_bytes(struct pool *pool, int64_t bytes);
+void tmem_index_grown(struct pool *pool, uint64_t bytes);
+void tmem_index_shrunk(struct pool *pool, uint64_t bytes);
 
 /* detach.c: without locks */
 uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const struct key *key);
@@ -665,6 +673,10 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 		   const struct tmem_handle *handle, struct key *key);
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap);
+
+/* quota.c */
+uint64_t tmem_bill_of(uint32_t length);
+int tmem_bill(struct tmem_client *client, uint64_t fresh, uint64_t old);
 
 /* policy.c */
 struct heap *tmem_policy_victim(struct tmem_engine *engine, struct tmem_worker *worker);

@@ -131,11 +131,17 @@ uint64_t *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32
 
 /* ---- making ---- */
 
-void tmem_pool_index_bytes(struct pool *pool, int64_t bytes)
+/* Records of the index that were just made; the bill has them already. */
+void tmem_index_grown(struct pool *pool, uint64_t bytes)
 {
-	tmem_add(&pool->index_bytes, (uint64_t)bytes);
+	tmem_add(&pool->index_bytes, bytes);
+}
+
+void tmem_index_shrunk(struct pool *pool, uint64_t bytes)
+{
+	tmem_sub(&pool->index_bytes, bytes);
 	if (pool->flags & TMEM_POOL_PERSISTENT)
-		tmem_add(&pool->client->billed, (uint64_t)bytes);
+		tmem_sub(&pool->client->billed, bytes);
 }
 
 static uint32_t new_object_locked(struct tmem_worker *worker, struct pool *pool,
@@ -154,7 +160,7 @@ static uint32_t new_object_locked(struct tmem_worker *worker, struct pool *pool,
 	object->slot[1] = 0;
 	tmem_tree_insert(pool->objects, bucket, number, &worker->touched);
 	tmem_add(&pool->object_count, 1u);
-	tmem_pool_index_bytes(pool, sizeof(struct object));
+	tmem_index_grown(pool, sizeof(struct object));
 	return number;
 }
 
@@ -167,7 +173,7 @@ uint32_t tmem_node_make_locked(struct tmem_worker *worker, struct pool *pool)
 	for (i = 0; i < 64; i++)
 		tmem_store(&node->entry[i], 0u);
 	worker->touched++;
-	tmem_pool_index_bytes(pool, sizeof(struct node));
+	tmem_index_grown(pool, sizeof(struct node));
 	return number;
 }
 
@@ -186,19 +192,19 @@ static uint32_t widen_locked(struct tmem_worker *worker, struct pool *pool, uint
 	leaf = tmem_slab_at(&engine->slab[wide ? SLAB_LEAF : SLAB_LEAF_SMALL], number);
 	memset(leaf, 0, size);
 	worker->touched++;
-	tmem_pool_index_bytes(pool, size);
+	tmem_index_grown(pool, size);
 	if (name) {
 		old = tmem_slab_at(&engine->slab[SLAB_LEAF_SMALL], name & GROUP_LEAF);
 		memcpy(leaf, old, TMEM_LEAF_SMALL * sizeof(uint64_t));
-		tmem_pool_index_bytes(pool, -(int64_t)(TMEM_LEAF_SMALL * sizeof(uint64_t)));
+		tmem_sub(&pool->index_bytes, TMEM_LEAF_SMALL * sizeof(uint64_t));
 		tmem_discard_locked(worker, pool, SLAB_LEAF_SMALL, name & GROUP_LEAF);
 	}
 	return number | (wide ? GROUP_WIDE : 0);
 }
 
 /* The entry for @group, which is not 0, with all nodes above it. */
-static uint32_t *make_entry_locked(struct tmem_worker *worker, struct pool *pool,
-				   struct object *object, uint32_t group)
+static uint32_t *make_path_locked(struct tmem_worker *worker, struct pool *pool,
+				  struct object *object, uint32_t group)
 {
 	struct tmem_engine *engine = worker->engine;
 	uint32_t height = object->root >> ROOT_HEIGHT, number = object->root & ROOT_NODE, above;
@@ -230,35 +236,82 @@ static uint32_t *make_entry_locked(struct tmem_worker *worker, struct pool *pool
 	return entry;
 }
 
+/* Bytes of records that a slot for @index takes; @object NULL: it is not there either. */
+static uint32_t growth_locked(const struct tmem_engine *engine, const struct object *object,
+			      uint32_t index)
+{
+	uint32_t group = index / TMEM_GROUP_PAGES, name = 0, nodes = 0, height, number;
+	uint32_t wide = index % TMEM_GROUP_PAGES >= TMEM_LEAF_SMALL, bytes;
+	const struct node *node;
+
+	if (!group && index < 2)
+		return object ? 0 : (uint32_t)sizeof(*object);
+	if (!group) {
+		name = object ? object->group & ~GROUP_PRESENT : 0;
+	} else {
+		height = object ? object->root >> ROOT_HEIGHT : 0;
+		number = object ? object->root & ROOT_NODE : 0;
+		for (; !height || group >> (6 * height); height++)
+			nodes += number != 0;
+		/* Where the root is new, what is below its first entry is of no use to others. */
+		number = nodes ? 0 : number;
+		for (; height && number; height--) {
+			node = tmem_slab_at(&engine->slab[SLAB_NODE], number);
+			number = node->entry[(group >> (6 * (height - 1))) % 64];
+		}
+		name = height ? 0 : number;
+		nodes += nodes ? height - 1 : height;
+	}
+	bytes = nodes * (uint32_t)sizeof(*node) + (object ? 0 : (uint32_t)sizeof(*object));
+	if (!name || (wide && !(name & GROUP_WIDE)))
+		bytes += (wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL) * (uint32_t)sizeof(uint64_t);
+	if (name && wide && !(name & GROUP_WIDE))
+		bytes -= TMEM_LEAF_SMALL * (uint32_t)sizeof(uint64_t);
+	return bytes;
+}
+
 /*
- * The handle's slot, made if need be from the worker's spares, and its object.
- * NULL: the pool is being destroyed. The shard is locked.
+ * The handle's slot, made from the worker's spares, and its object. In a
+ * persistent pool the slot's records and @bytes for its block go on the bill.
+ * NULL with *@err set: -TMEM_ENODEV, the pool is being destroyed;
+ * -TMEM_ENOSPC, over the allocation. The shard is locked.
  */
 uint64_t *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-			 uint32_t *number)
+			 uint64_t bytes, uint32_t *number, int *err)
 {
 	struct tmem_engine *engine = worker->engine;
 	struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
 	uint32_t group = key->index / TMEM_GROUP_PAGES, *bucket, *entry, name;
-	struct object *object;
+	struct object *object = NULL;
 	uint64_t *slot = NULL;
 
+	*err = -TMEM_ENODEV;
 	tmem_lock(&stripe->lock);
 	if (tmem_load(&pool->serial) != key->pool || tmem_load(&pool->state) != POOL_ALIVE)
 		goto out;
-	tmem_stripe_open_locked(stripe);
 	bucket = tmem_directory_bucket(pool, key->hash);
 	*number = tmem_tree_find(pool->objects, *bucket, &key->id, &worker->touched);
-	if (!*number)
+	if (*number)
+		object = tmem_slab_at(pool->objects, *number);
+	if (pool->flags & TMEM_POOL_PERSISTENT)
+		*err = tmem_bill(pool->client, bytes + growth_locked(engine, object, key->index),
+				 0);
+	else
+		*err = 0;
+	if (*err)
+		goto out;
+	tmem_stripe_open_locked(stripe);
+	if (!object) {
 		*number = new_object_locked(worker, pool, key, bucket);
-	object = tmem_slab_at(pool->objects, *number);
+		object = tmem_slab_at(pool->objects, *number);
+	}
 	if (group == 0 && key->index < 2) {
 		tmem_store(&object->group, object->group | GROUP_PRESENT);
 	} else if (group == 0) {
 		name = widen_locked(worker, pool, object->group & ~GROUP_PRESENT, key->index);
 		tmem_store(&object->group, name | GROUP_PRESENT);
 	} else {
-		entry = make_entry_locked(worker, pool, object, group);
+		entry = make_path_locked(worker, pool, object, group);
 		tmem_store(entry, widen_locked(worker, pool, *entry, key->index));
 	}
 	slot = walk(engine, object, key->index, &worker->touched);
@@ -273,9 +326,9 @@ out:
 static void discard_leaf_locked(struct tmem_worker *worker, struct pool *pool, uint32_t name)
 {
 	uint32_t wide = name & GROUP_WIDE;
-	int64_t slots = wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL;
+	uint32_t slots = wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL;
 
-	tmem_pool_index_bytes(pool, -slots * (int64_t)sizeof(uint64_t));
+	tmem_index_shrunk(pool, slots * sizeof(uint64_t));
 	tmem_discard_locked(worker, pool, wide ? SLAB_LEAF : SLAB_LEAF_SMALL, name & GROUP_LEAF);
 }
 
@@ -308,7 +361,7 @@ static void remove_entry_locked(struct tmem_worker *worker, struct pool *pool,
 		tmem_store(&node->entry[(group >> (6 * level)) % 64], 0u);
 		if (!is_empty_node(node))
 			return;
-		tmem_pool_index_bytes(pool, -(int64_t)sizeof(struct node));
+		tmem_index_shrunk(pool, sizeof(struct node));
 		tmem_discard_locked(worker, pool, SLAB_NODE, number[level]);
 	}
 	tmem_store(&object->root, 0u);

@@ -21,7 +21,7 @@ int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **po
 	return 0;
 }
 
-static int judge(const struct tmem_pool_config *config)
+static int judge_pool(const struct tmem_pool_config *config)
 {
 	uint32_t flags = config->flags;
 
@@ -39,8 +39,8 @@ static int judge(const struct tmem_pool_config *config)
 }
 
 /* A pool of the same cookie, or a place for a new one; negative: neither. L1 is held. */
-static int choose_locked(struct tmem_client *client, const struct tmem_pool_config *config,
-			 int *found)
+static int choose_place_locked(struct tmem_client *client, const struct tmem_pool_config *config,
+			       int *found)
 {
 	struct pool *pool;
 	uint32_t i;
@@ -64,8 +64,8 @@ static int choose_locked(struct tmem_client *client, const struct tmem_pool_conf
 	return place;
 }
 
-static void init(struct tmem_client *client, struct pool *pool,
-		 const struct tmem_pool_config *config)
+static void init_pool(struct tmem_client *client, struct pool *pool,
+		      const struct tmem_pool_config *config)
 {
 	struct tmem_engine *engine = client->engine;
 	int persistent = !!(config->flags & TMEM_POOL_PERSISTENT);
@@ -87,20 +87,20 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 	uint32_t record;
 	int place, found, err;
 
-	err = judge(config);
+	err = judge_pool(config);
 	if (err)
 		return err;
 	record = tmem_slab_take(slab, worker, 0);
 	if (!record)
 		return -TMEM_ENOMEM;
 	pool = tmem_slab_at(slab, record);
-	init(client, pool, config);
+	init_pool(client, pool, config);
 	if (tmem_directory_create(pool, worker)) {
 		tmem_slab_give(slab, record, NULL);
 		return -TMEM_ENOMEM;
 	}
 	tmem_lock(&engine->lock);
-	place = choose_locked(client, config, &found);
+	place = choose_place_locked(client, config, &found);
 	if (place < 0 || found) {
 		tmem_unlock(&engine->lock);
 		tmem_directory_destroy(pool);

@@ -7,12 +7,6 @@
  */
 #include "internal.h"
 
-/* Bytes that a block counts for on a client's bill. */
-static uint64_t bill_of(uint32_t length)
-{
-	return (uint64_t)tmem_units(length) * TMEM_UNIT;
-}
-
 /*
  * The page into a reserved block. Raw pages are copied straight into the
  * store, past the cache; where that shows a page of one repeated word, the
@@ -52,21 +46,6 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 	return 0;
 }
 
-/*
- * Puts the difference on the bill: at one instant, so that a client that is
- * exactly full can replace its pages from any number of workers.
- */
-static int bill(struct tmem_client *client, uint64_t fresh, uint64_t old)
-{
-	uint64_t billed = tmem_load(&client->billed);
-
-	do {
-		if (fresh > old && billed + (fresh - old) > tmem_load(&client->allocation))
-			return -TMEM_ENOSPC;
-	} while (!tmem_cas(&client->billed, &billed, billed + fresh - old));
-	return 0;
-}
-
 /* Turns the handle's slot to the reserved block. The old one, if any, is freed. */
 static int publish(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
 		   const struct key *key, struct block *block, uint64_t fresh)
@@ -74,37 +53,25 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
 	struct counters *counters = tmem_counters(pool, worker);
-	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT), replaced, err = 0;
+	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), *slot, old = 0;
 	uint32_t number, generation = 0;
-	uint64_t *slot, old;
+	int replaced = 0, err = 0;
 
 	tmem_lock(lock);
 	slot = tmem_slot_find(worker, pool, key, &number);
-	if (!slot)
-		slot = tmem_slot_make(worker, pool, key, &number);
-	if (tmem_unlikely(!slot)) {
-		tmem_unlock(lock);
-		return -TMEM_ENODEV;
-	}
-	old = *slot;
-	replaced = tmem_slot_stored(engine, old, &generation);
-	if (persistent) {
-		err = bill(client, bill_of(SLOT_LENGTH(fresh)),
-			   replaced ? bill_of(SLOT_LENGTH(old)) : 0);
-		if (!err && tmem_load(&client->billed) > tmem_load(&client->allocation) &&
-		    !replaced) {
-			/* The slot's own records went over it. */
-			tmem_sub(&client->billed, bill_of(SLOT_LENGTH(fresh)));
-			err = -TMEM_ENOSPC;
-		}
+	if (slot) {
+		old = *slot;
+		replaced = tmem_slot_stored(engine, old, &generation);
+		if (pool->flags & TMEM_POOL_PERSISTENT)
+			err = tmem_bill(client, bytes,
+					replaced ? tmem_bill_of(SLOT_LENGTH(old)) : 0);
+	} else {
+		slot = tmem_slot_make(worker, pool, key, bytes, &number, &err);
 	}
 	if (tmem_likely(!err)) {
 		tmem_store(&block->index, key->index);
 		tmem_store(&block->object, number);
 		*slot = fresh;
-	} else if (!replaced) {
-		*slot = 0;
-		tmem_slot_cleared(worker, pool, key, number, slot);
 	}
 	tmem_unlock(lock);
 	if (tmem_likely(!err) && replaced) {

@@ -43,7 +43,7 @@ void tmem_slab_destroy(struct slab *slab)
 }
 
 /* Room for one more chunk's address. @array is spare memory or NULL; 1: it was used. */
-static int make_entry_locked(struct slab *slab, unsigned char **array)
+static int add_entry_locked(struct slab *slab, unsigned char **array)
 {
 	uint32_t count = slab->chunk_count;
 
@@ -91,7 +91,7 @@ static int grow(struct slab *slab, struct tmem_worker *worker)
 			tmem_room_give(engine, TMEM_EXTENT_META, array, size);
 		return 0;
 	}
-	if (make_entry_locked(slab, array))
+	if (add_entry_locked(slab, array))
 		array = NULL;
 	slab->chunks[slab->chunk_count++] = chunk;
 	tmem_unlock(&slab->lock);

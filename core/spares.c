@@ -10,7 +10,7 @@ static struct slab *slab_of(const struct tmem_worker *worker, uint32_t slab)
 	return &worker->engine->slab[slab];
 }
 
-static int fill(struct tmem_worker *worker, uint32_t slab, uint32_t count, int promised)
+static int fill_spare(struct tmem_worker *worker, uint32_t slab, uint32_t count, int promised)
 {
 	struct spares *spares = &worker->spares;
 	uint32_t number;
@@ -34,8 +34,10 @@ int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool, uint32
 	if (tmem_likely(count[objects] && count[SLAB_LEAF] && count[SLAB_LEAF_SMALL] &&
 			count[SLAB_NODE] >= nodes))
 		return 0;
-	if (fill(worker, objects, 1, promised) || fill(worker, SLAB_LEAF, 1, promised) ||
-	    fill(worker, SLAB_LEAF_SMALL, 1, promised) || fill(worker, SLAB_NODE, nodes, promised))
+	if (fill_spare(worker, objects, 1, promised) ||
+	    fill_spare(worker, SLAB_LEAF, 1, promised) ||
+	    fill_spare(worker, SLAB_LEAF_SMALL, 1, promised) ||
+	    fill_spare(worker, SLAB_NODE, nodes, promised))
 		return -TMEM_ENOMEM;
 	return 0;
 }

@@ -55,7 +55,7 @@ enum tmem_err {
  * by the client and opaque; ordered as three integers, the first foremost.
  */
 struct tmem_object_id {
-	uint64_t word[3];
+	uint64_t word[3] __attribute__((aligned(8)));
 };
 
 /* The name of one page within a client. */
