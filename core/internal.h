@@ -32,7 +32,11 @@
 #define TMEM_STRIPES 256u
 #define TMEM_WORKERS 64u
 #define TMEM_LINE    64u
-#define TMEM_READY   2u /* extents kept ready */
+
+/* A 64-bit word that is read and written whole, on 32-bit machines too. */
+typedef uint64_t tmem_word __attribute__((aligned(8)));
+
+#define TMEM_READY 2u /* extents kept ready */
 
 /* ---- slabs: fixed-size records, named by 32-bit numbers; 0 is none ---- */
 
@@ -190,10 +194,10 @@ struct heap {
 	uint32_t extent_size; /* persistent: of every extent; else of the next */
 	/* Guarded by the lock. */
 	uint32_t clock;
-	uint64_t live;	  /* blocks */
+	tmem_word live;	  /* blocks */
 	uint64_t units;	  /* of these */
 	uint64_t payload; /* bytes */
-	uint64_t extent_bytes;
+	tmem_word extent_bytes;
 	uint32_t empty; /* list: extents without blocks */
 	uint32_t empty_count;
 	uint32_t pages; /* list: page extents to fill, the first one first */
@@ -283,8 +287,10 @@ struct key {
 	uint32_t shard;
 };
 
+#define TMEM_COUNTER_WORD_(name, unit, sentence) tmem_word name;
+
 struct counters {
-	TMEM_COUNTERS(TMEM_STAT_FIELD_)
+	TMEM_COUNTERS(TMEM_COUNTER_WORD_)
 };
 
 enum pool_state { POOL_NONE, POOL_ALIVE, POOL_DYING };
@@ -302,8 +308,8 @@ struct pool {
 	/* Under a stripe each; counts by atomics. */
 	uint32_t bucket_count;
 	uint32_t object_count;
-	uint64_t index_bytes; /* objects, nodes, leaves */
-	uint32_t growing;     /* 1 while one worker adds a bucket */
+	tmem_word index_bytes; /* objects, nodes, leaves */
+	uint32_t growing;      /* 1 while one worker adds a bucket */
 	uint32_t map_number[TMEM_BUCKET_MAPS];
 	struct bucket_map *map[TMEM_BUCKET_MAPS];
 	/* Owned by the sweep (client->sweeping). */
@@ -361,9 +367,9 @@ struct tmem_client {
 	uint32_t frozen;
 	uint32_t codec;
 	uint32_t weight;
-	uint64_t cap;
+	tmem_word cap;
 	uint64_t allocation;
-	uint64_t billed; /* atomic: persistent blocks and their index */
+	tmem_word billed; /* atomic: persistent blocks and their index */
 	struct promise promise[SLAB_COUNT];
 	struct heap heap[2]; /* ephemeral, persistent */
 	/* Dead objects whose pages are not freed yet: ephemeral, persistent. */
