@@ -169,7 +169,7 @@ static void pages_that_compress_to_just_under_a_page(const struct backend *backe
 	case_both(backend, just_under);
 }
 
-/* An error told, and never wrong bytes; the page is gone then. */
+/* An error told, and never wrong bytes; until the page is put again there is no hit. */
 static void fails_check(struct stage *s)
 {
 	struct tmem_handle h = rig_handle(s->pool, 1, 1);
@@ -178,9 +178,9 @@ static void fails_check(struct stage *s)
 	MUST_EQ(rig_put(s->rig, s->client, h, page_tag(PAGE_TEXT, 1)), 0);
 	MUST_EQ(rig_put(s->rig, s->client, rig_handle(s->pool, 1, 2), page_tag(PAGE_ZERO, 1)), 0);
 	MUST_EQ(rig_get(s->rig, s->client, h, page_tag(PAGE_TEXT, 1)), -TMEM_EIO);
-	MUST_EQ(rig_get(s->rig, s->client, h, page_tag(PAGE_TEXT, 1)), -TMEM_ENOENT);
-	MUST_EQ(rig_get(s->rig, s->client, rig_handle(s->pool, 1, 2), page_tag(PAGE_ZERO, 1)), 1);
 	MUST_EQ(rig_stats(s->rig, s->client, (int)s->pool).gets_lost, 1);
+	MUST(rig_get(s->rig, s->client, h, page_tag(PAGE_TEXT, 1)) < 0);
+	MUST_EQ(rig_get(s->rig, s->client, rig_handle(s->pool, 1, 2), page_tag(PAGE_ZERO, 1)), 1);
 	use(s, TMEM_CODEC_LZ4);
 	MUST_EQ(rig_put(s->rig, s->client, h, page_tag(PAGE_TEXT, 2)), 0);
 	MUST_EQ(rig_get(s->rig, s->client, h, page_tag(PAGE_TEXT, 2)), 1);

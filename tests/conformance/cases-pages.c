@@ -376,8 +376,9 @@ static void clients_and_pools_are_apart(const struct backend *backend)
 				0);
 		}
 	}
-	/* One's flush, session and end leave the others alone. */
+	/* One's flush, sessions and end leave the others alone. */
 	MUST_EQ(rig_flush_object(rig, client[0], rig_handle(pool[0][1], 1, 1)), 1);
+	MUST_EQ(rig->backend->session(rig, client[1], 76), 1);
 	MUST_EQ(rig->backend->session(rig, client[1], 77), 1);
 	MUST_EQ(rig_get(rig, client[0], rig_handle(pool[0][1], 1, 1), 0), -TMEM_ENOENT);
 	for (p = 0; p < 4; p++) {

@@ -308,6 +308,7 @@ static void client_dies_while_its_pages_are_evicted(const struct backend *backen
 	together(&c, 3, m, run);
 	MUST(m[1].hits + m[2].hits > 0);
 	rig_check(c.rig);
+	rig_settle(c.rig);
 	MUST_EQ(rig_stats(c.rig, -1, -1).allocation, 0);
 	rig_stop(c.rig);
 }
@@ -363,7 +364,7 @@ static void *make_and_break_pools(void *arg)
 
 	for (round = 0; round < 400; round++) {
 		struct tmem_pool_config config = {.size = sizeof(config), .flags = round & 1};
-		int pool = c->rig->backend->pool_create(c->rig, 0, c->client, &config);
+		int pool = rig_pool_create(c->rig, c->client, &config);
 
 		if (pool == -TMEM_EOVERFLOW || round % 50 == 49) {
 			MUST_EQ(c->rig->backend->session(c->rig, c->client, round), 1);

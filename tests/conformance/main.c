@@ -161,6 +161,7 @@ int main(int argc, char **argv)
 	static const struct backend *const backends[] = {&backend_engine, &backend_batch};
 	const struct backend *backend = &backend_engine;
 	unsigned int passed = 0, failed = 0, beside = 0;
+	const uint32_t cannot = glue_can_starve ? 0 : CAN_STARVE;
 	const struct conformance_case *c;
 	bool here = false;
 	unsigned int g;
@@ -207,7 +208,7 @@ int main(int argc, char **argv)
 					named = 1;
 			if (!named)
 				continue;
-			if (c->needs & ~backend->can) {
+			if (c->needs & (~backend->can | cannot)) {
 				printf("n/a   %-6s %s\n", c->rule, c->name);
 				beside++;
 			} else if (holds(c, backend, false)) {

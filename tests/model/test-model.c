@@ -3,7 +3,7 @@
  * Random operations against the naive model, with so little memory that
  * something is being evicted all the time.
  *
- *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N]
+ *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--trace]
  *   test-model --planted
  *
  * The seed is printed; the same seed and options repeat the run exactly.
@@ -26,17 +26,24 @@
 struct options {
 	uint64_t operations, seed, capacity;
 	uint32_t extent, pages;
+	bool trace;
 };
 
 static void run(const struct backend *backend, const struct options *o, struct twin *twin)
 {
 	struct rig_setup setup = {
-		.capacity = o->capacity, .extent_size = o->extent, .seed = o->seed};
+		.capacity = o->capacity,
+		.persistent = o->capacity / 5,
+		.extent_size = o->extent,
+		.seed = o->seed,
+	};
 	struct choices choices = {.state = o->seed};
 
-	snprintf(must_context, sizeof(must_context), "--seed %" PRIu64 " --extent %u --pages %u",
-		 o->seed, o->extent, o->pages);
+	snprintf(must_context, sizeof(must_context),
+		 "--seed %" PRIu64 " --extent %u --pages %u --capacity %" PRIu64, o->seed,
+		 o->extent, o->pages, o->capacity);
 	twin_start(twin, backend, &setup, o->pages);
+	twin->trace = o->trace;
 	while (twin->operation < o->operations)
 		twin_random(twin, &choices);
 	twin_stop(twin);
@@ -81,7 +88,7 @@ static int run_planted(const struct options *given)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.operations = 1000000, .seed = (uint64_t)time(NULL), .extent = 4096};
+	struct options o = {.operations = 1000000, .seed = (uint64_t)time(NULL), .extent = 65536};
 	static struct twin twin;
 	bool planted = false;
 	int i;
@@ -91,6 +98,8 @@ int main(int argc, char **argv)
 
 		if (!strcmp(argv[i], "--planted"))
 			planted = true;
+		else if (!strcmp(argv[i], "--trace"))
+			o.trace = true;
 		else if (!strcmp(argv[i], "--operations") && value)
 			o.operations = value, i++;
 		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
@@ -104,15 +113,15 @@ int main(int argc, char **argv)
 		else {
 			fprintf(stderr,
 				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
-				"[--pages N] [--capacity BYTES] [--planted]\n",
+				"[--pages N] [--capacity BYTES] [--trace] [--planted]\n",
 				argv[0]);
 			return 2;
 		}
 	}
 	if (!o.pages)
-		o.pages = 2000;
+		o.pages = 3000;
 	if (!o.capacity)
-		o.capacity = 4u << 20;
+		o.capacity = 5u << 20;
 	if (planted) {
 		o.operations = 50000;
 		return run_planted(&o);

@@ -8,10 +8,14 @@
 #define TESTS_MUST_H
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Printed before every complaint; for the seed and the number of the operation. */
 extern char must_context[256];
+
+/* The process aborts instead of ending with 1: a fuzzer sees only that. */
+extern bool must_abort;
 
 void must_fail(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));

@@ -22,6 +22,18 @@ enum page_kind page_kind_of(uint64_t tag)
 	return (enum page_kind)((tag & 7) % PAGE_KINDS);
 }
 
+uint64_t page_number_of(uint64_t tag)
+{
+	const uint64_t factor = 0x9e3779b97f4a7c15u;
+	uint64_t inverse = factor;
+	int i;
+
+	/* Newton's iteration doubles the right bits, of which an odd number has three of itself. */
+	for (i = 0; i < 5; i++)
+		inverse *= 2 - factor * inverse;
+	return ((tag >> 3) * inverse) & ((1ull << 61) - 1);
+}
+
 static void fill_text(uint64_t *word, uint64_t tag)
 {
 	uint64_t state = tag;

@@ -41,6 +41,8 @@ static inline uint64_t rng_below(uint64_t *state, uint64_t limit)
 /* A tag of this kind; different numbers give different tags, whatever the kind. */
 uint64_t page_tag(enum page_kind kind, uint64_t number);
 enum page_kind page_kind_of(uint64_t tag);
+/* The number that the tag was made of, modulo 2^61. */
+uint64_t page_number_of(uint64_t tag);
 
 /* @page: TMEM_PAGE_SIZE bytes, any alignment. */
 void page_fill(void *page, uint64_t tag);

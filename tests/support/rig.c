@@ -61,15 +61,31 @@ int rig_client(struct rig *rig, uint64_t allocation)
 	struct tmem_client_config config = {.size = sizeof(config), .allocation = allocation};
 	int client = rig->backend->client_create(rig, &config);
 
+	if (client == -TMEM_ENOSPC || client == -TMEM_ENOMEM) {
+		rig_settle(rig);
+		client = rig->backend->client_create(rig, &config);
+	}
 	if (client < 0)
 		FAIL("no client with an allocation of %" PRIu64 ": %d", allocation, client);
 	return client;
 }
 
+int rig_pool_create(struct rig *rig, int client, const struct tmem_pool_config *config)
+{
+	unsigned int tries = 0;
+	int pool;
+
+	while ((pool = rig->backend->pool_create(rig, 0, client, config)) == -TMEM_EAGAIN) {
+		if (!rig->backend->step(rig, 0, 1) || ++tries > 1000000)
+			FAIL("no pool, and no step that brings one nearer");
+	}
+	return pool;
+}
+
 uint32_t rig_pool(struct rig *rig, int client, uint32_t flags)
 {
 	struct tmem_pool_config config = {.size = sizeof(config), .flags = flags};
-	int pool = rig->backend->pool_create(rig, 0, client, &config);
+	int pool = rig_pool_create(rig, client, &config);
 
 	if (pool < 0)
 		FAIL("no pool with flags %#x: %d", flags, pool);

@@ -110,7 +110,9 @@ void rig_check(struct rig *rig);
 void rig_stop(struct rig *rig);
 
 /* Shorthand for worker 0. Those that make something die if it cannot be made. */
-int rig_client(struct rig *rig, uint64_t allocation);
+int rig_client(struct rig *rig, uint64_t allocation); /* where need be, what died is swept first */
+/* As pool_create(); where the place of a dying pool is needed, it is swept first. */
+int rig_pool_create(struct rig *rig, int client, const struct tmem_pool_config *config);
 uint32_t rig_pool(struct rig *rig, int client, uint32_t flags);
 struct tmem_handle rig_handle(uint32_t pool, uint64_t object, uint32_t index);
 /* Puts the page of this tag. */

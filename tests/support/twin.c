@@ -30,6 +30,20 @@ static uint8_t kind_of_pool(const struct twin *twin, unsigned int client, uint32
 	return pool < TWIN_POOLS ? twin->client[client].pool[pool] : 0;
 }
 
+/* One line per operation, before it: what a report of a fault needs. */
+static void trace(const struct twin *twin, const char *what, unsigned int client,
+		  const struct tmem_handle *h, uint64_t arg)
+{
+	if (!twin->trace)
+		return;
+	printf("%" PRIu64 " client %u %s", twin->operation, client, what);
+	if (h)
+		printf(" pool %u object %" PRIx64 "-%" PRIx64 "-%" PRIx64 " index %u", h->pool,
+		       h->object.word[0], h->object.word[1], h->object.word[2], h->index);
+	printf(" %" PRIu64 "\n", arg);
+	fflush(stdout);
+}
+
 static void done(struct twin *twin)
 {
 	twin->operation++;
@@ -55,10 +69,16 @@ void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocat
 
 	if (c->there)
 		return;
+	trace(twin, "create", client, NULL, allocation);
 	for (i = 0; i < TWIN_CLIENTS; i++)
 		if (twin->client[i].there)
 			sum += twin->client[i].allocation;
 	result = twin->rig->backend->client_create(twin->rig, &config);
+	if (result == -TMEM_ENOSPC) {
+		/* The allocation of a client that died is free when its memory is back. */
+		rig_settle(twin->rig);
+		result = twin->rig->backend->client_create(twin->rig, &config);
+	}
 	if (result < 0) {
 		bool too_much = sum + allocation > twin->rig->setup.persistent;
 
@@ -81,6 +101,7 @@ void twin_client_destroy(struct twin *twin, unsigned int client)
 {
 	if (!twin->client[client].there)
 		return;
+	trace(twin, "destroy", client, NULL, 0);
 	twin->rig->backend->client_destroy(twin->rig, 0, twin->client[client].number);
 	model_drop_client(&twin->model, (int)client);
 	twin->client[client].there = false;
@@ -94,12 +115,14 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
 
 	if (!c->there)
 		return false;
+	trace(twin, "session", client, NULL, nonce);
 	result = twin->rig->backend->session(twin->rig, c->number, nonce + 1);
 	if (result != (c->nonce != nonce + 1))
 		FAIL("operation %" PRIu64 ": session says %d", twin->operation, result);
 	if (result) {
 		c->nonce = nonce + 1;
 		memset(c->pool, 0, sizeof(c->pool));
+		c->pools = 0;
 		model_drop_client(&twin->model, (int)client);
 	}
 	done(twin);
@@ -112,6 +135,7 @@ void twin_freeze(struct twin *twin, unsigned int client, bool frozen)
 
 	if (!c->there)
 		return;
+	trace(twin, "freeze", client, NULL, frozen);
 	twin->rig->backend->freeze(twin->rig, c->number, frozen);
 	c->frozen = frozen;
 	done(twin);
@@ -125,7 +149,8 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 
 	if (!c->there)
 		return -1;
-	result = twin->rig->backend->pool_create(twin->rig, 0, c->number, &config);
+	trace(twin, "new pool", client, NULL, flags);
+	result = rig_pool_create(twin->rig, c->number, &config);
 	if (result < 0) {
 		if (result == -TMEM_ENOMEM && twin->may_run_dry)
 			twin->refused++;
@@ -135,6 +160,7 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 		FAIL("operation %" PRIu64 ": the new pool has number %d", twin->operation, result);
 	} else {
 		c->pool[result] = flags & TMEM_POOL_PERSISTENT ? PERSISTENT : EPHEMERAL;
+		c->pools++;
 	}
 	done(twin);
 	return result < 0 ? -1 : result;
@@ -148,6 +174,7 @@ void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
 
 	if (!c->there)
 		return;
+	trace(twin, "destroy pool", client, NULL, pool);
 	there = kind_of_pool(twin, client, pool) != 0;
 	result = twin->rig->backend->pool_destroy(twin->rig, 0, c->number, pool);
 	if (result != (there ? 0 : -TMEM_ENODEV))
@@ -155,9 +182,27 @@ void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
 		     result);
 	if (there) {
 		c->pool[pool] = 0;
+		c->pools--;
 		model_drop_pool(&twin->model, (int)client, pool);
 	}
 	done(twin);
+}
+
+/* Whether a put of @h may fail with @result. The model still has what was there before. */
+static bool may_refuse(const struct twin *twin, unsigned int client, const struct tmem_handle *h,
+		       int result)
+{
+	uint8_t pool = kind_of_pool(twin, client, h->pool);
+
+	if (!pool)
+		return result == -TMEM_ENODEV;
+	if (twin->client[client].frozen)
+		return result == -TMEM_EAGAIN;
+	if (pool == EPHEMERAL)
+		return result == -TMEM_ENOMEM && twin->may_run_dry;
+	if (result == -TMEM_ENOMEM)
+		return twin->persistent_may_run_dry && !model_find(&twin->model, (int)client, h);
+	return result == -TMEM_ENOSPC;
 }
 
 int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int kind)
@@ -171,6 +216,7 @@ int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int k
 		return 0;
 	if (twin->model.count == twin->most && !model_find(&twin->model, (int)client, &h))
 		return 0;
+	trace(twin, "put", client, &h, page_kind_of(tag));
 	result = rig_put(twin->rig, c->number, h, tag);
 	if (pool)
 		c->puts++;
@@ -181,13 +227,7 @@ int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int k
 		model_put(&twin->model, (int)client, &h, tag);
 		twin->stored++;
 	} else {
-		bool fits = !pool		     ? result == -TMEM_ENODEV
-			    : c->frozen		     ? result == -TMEM_EAGAIN
-			    : result == -TMEM_ENOMEM ? twin->may_run_dry && pool == EPHEMERAL
-			    : result == -TMEM_ENOSPC ? pool == PERSISTENT
-						     : false;
-
-		if (!fits)
+		if (!may_refuse(twin, client, &h, result))
 			WRONG("put into a pool of kind %u, frozen %d, says %d", h, pool, c->frozen,
 			      result);
 		model_drop(&twin->model, (int)client, &h);
@@ -207,6 +247,7 @@ int twin_get(struct twin *twin, unsigned int client, struct tmem_handle h)
 
 	if (!c->there)
 		return 0;
+	trace(twin, "get", client, &h, 0);
 	memset(page, 0xc3, sizeof(page));
 	result = twin->rig->backend->get(twin->rig, 0, c->number, &h, page);
 	if (pool)
@@ -244,6 +285,7 @@ int twin_flush(struct twin *twin, unsigned int client, struct tmem_handle h)
 
 	if (!c->there)
 		return 0;
+	trace(twin, "flush", client, &h, 0);
 	result = rig_flush(twin->rig, c->number, h);
 	there = model_drop(&twin->model, (int)client, &h);
 	if (pool)
@@ -263,6 +305,7 @@ int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle 
 
 	if (!c->there)
 		return 0;
+	trace(twin, "flush range", client, &h, count);
 	result = rig_flush_range(twin->rig, c->number, h, count);
 	if (result != (pool ? 0 : -TMEM_ENODEV))
 		WRONG("flush range of %" PRIu64 " says %d", h, count, result);
@@ -280,6 +323,7 @@ int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle
 
 	if (!c->there)
 		return 0;
+	trace(twin, "flush object", client, &h, 0);
 	result = rig_flush_object(twin->rig, c->number, h);
 	there = model_drop_object(&twin->model, (int)client, &h);
 	if (!pool ? result != -TMEM_ENODEV
@@ -392,14 +436,17 @@ static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
 	const struct twin_client *c = &twin->client[client];
 	static const uint32_t far[] = {63, 64, 4096, 0x40000000, 0x80000000, 0xffffffff};
 	struct tmem_handle h;
-	uint32_t pool = (uint32_t)choose(choices, 64);
-	unsigned int i;
+	uint32_t pool = (uint32_t)choose(choices, 64), i;
 
-	/* Mostly a pool that is there. */
-	for (i = 0; i < 64 && pool < 60 && !c->pool[pool]; i++)
-		pool = (pool + 1) % 60;
-	h = rig_handle(pool, choose(choices, 8) ? choose(choices, 4) : choose(choices, 64),
-		       (uint32_t)(choose(choices, 4) ? choose(choices, 32) : choose(choices, 256)));
+	/* Mostly a pool that is there: they were counted when they were made. */
+	if (pool < 62 && c->pools)
+		for (i = 0, pool %= c->pools; !c->pool[i] || pool--; i++)
+			;
+	else
+		i = pool;
+	pool = i;
+	h = rig_handle(pool, choose(choices, 8) ? choose(choices, 3) : choose(choices, 64),
+		       (uint32_t)(choose(choices, 8) ? choose(choices, 20) : choose(choices, 256)));
 	if (choose(choices, 32) == 0)
 		h.index = far[choose(choices, 6)];
 	if (choose(choices, 16) == 0)
@@ -458,7 +505,7 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
 	} else if (what < 740) {
 		rig->backend->set_capacity(rig, rig->setup.capacity -
-							choose(choices, rig->setup.capacity / 4));
+							choose(choices, rig->setup.capacity / 8));
 	} else if (what < 760) {
 		twin_settle(twin);
 	} else {
@@ -483,9 +530,9 @@ void twin_random(struct twin *twin, struct choices *choices)
 		twin_put(twin, client, h, (int)choose(choices, PAGE_KINDS));
 	else if (what < 58000)
 		twin_get(twin, client, h);
-	else if (what < 63000)
+	else if (what < 64000)
 		twin_flush(twin, client, h);
-	else if (what < 64700)
+	else if (what < 65100)
 		twin_flush_range(twin, client, h,
 				 choose(choices, 16) ? choose(choices, 40)
 						     : ~0ull - choose(choices, 2));

@@ -11,7 +11,7 @@
 #include "rig.h"
 
 #define TWIN_CLIENTS 8
-#define TWIN_POOLS   512 /* numbers that a client's pools can have */
+#define TWIN_POOLS   32768 /* numbers that a client's pools can have */
 
 struct twin_client {
 	bool there;
@@ -19,7 +19,8 @@ struct twin_client {
 	bool frozen;
 	uint64_t nonce;
 	uint64_t allocation;
-	uint8_t pool[TWIN_POOLS];	    /* 0: none; 1: ephemeral; 2: persistent */
+	uint8_t pool[TWIN_POOLS]; /* 0: none; 1: ephemeral; 2: persistent */
+	uint32_t pools;
 	uint64_t puts, gets, hits, flushes; /* as the client's statistics must have it */
 };
 
@@ -30,8 +31,11 @@ struct twin {
 	uint64_t operation; /* how many were done */
 	uint64_t version;
 	uint32_t most;	  /* pages that the model may come to hold; put is no operation above */
-	bool may_run_dry; /* -TMEM_ENOMEM is an answer to anything that stores */
-	bool quiet;	  /* check() after every operation is left to the caller */
+	bool may_run_dry; /* -TMEM_ENOMEM is an answer to what makes something */
+	/* ... and to the put of a new persistent page, where objects are small or sparse. */
+	bool persistent_may_run_dry;
+	bool trace; /* every operation is printed */
+	bool quiet; /* check() after every operation is left to the caller */
 	/* Figures for the reader. */
 	uint64_t hits, misses, lost, refused, stored;
 };

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several workers at once, on a few names that all of them use. Everything
+ * that each did is logged with the moments of its call and its return, and
+ * judged afterwards: no page is returned that another operation, wholly
+ * between its put and this get, had replaced or flushed; no exclusive get
+ * hits a page that another got; no persistent page is missed that must be
+ * there. Meant for ThreadSanitizer as much as for its own checks.
+ *
+ *   test-threads [--operations N] [--seed S] [--extent BYTES] [--planted]
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "glue.h"
+#include "must.h"
+#include "page.h"
+#include "planted.h"
+#include "rig.h"
+
+#define THREADS 4
+#define OBJECTS 4
+#define INDEXES 20
+#define NAMES	(2 * OBJECTS * INDEXES) /* the first half persistent */
+
+enum what { DID_PUT, DID_GET, DID_FLUSH, DID_OBJECT, DID_RANGE };
+
+struct event {
+	uint64_t began, ended; /* of one clock for all threads */
+	uint64_t version;      /* put: this one; get: what was returned */
+	int32_t result;
+	uint16_t name;
+	uint16_t count; /* names that a range or an object covers, from name on */
+	uint8_t what;
+};
+
+struct actor {
+	pthread_t thread;
+	uint32_t worker;
+	uint64_t seed;
+	struct event *event;
+};
+
+static struct rig *rig;
+static int client;
+static uint32_t pool[2];
+static uint32_t per_thread;
+static uint32_t extent = 65536;
+static uint64_t now;
+
+static uint64_t tick(void)
+{
+	return __atomic_fetch_add(&now, 1, __ATOMIC_SEQ_CST);
+}
+
+static struct tmem_handle handle_of(uint32_t name)
+{
+	return rig_handle(pool[name / (NAMES / 2)], name / INDEXES % OBJECTS, name % INDEXES * 5);
+}
+
+static void *act(void *arg)
+{
+	const struct backend *be = rig->backend;
+	struct actor *a = arg;
+	uint64_t state = a->seed + a->worker * 77;
+	uint8_t page[TMEM_PAGE_SIZE];
+	uint32_t i;
+
+	for (i = 0; i < per_thread; i++) {
+		struct event *e = &a->event[i];
+		uint32_t dice = (uint32_t)rng_below(&state, 100);
+		uint64_t tag;
+
+		e->name = (uint16_t)rng_below(&state, NAMES);
+		e->count = 1;
+		if (dice >= 97) {
+			/* A whole object, or a range in it. */
+			e->name = (uint16_t)(e->name / INDEXES * INDEXES);
+			e->count = INDEXES;
+		}
+		struct tmem_handle h = handle_of(e->name);
+
+		if (dice < 45) {
+			e->what = DID_PUT;
+			e->version = (uint64_t)i * THREADS + a->worker + 1;
+			tag = page_tag((enum page_kind)(PAGE_SAME + dice % 4), e->version);
+			page_fill(page, tag);
+			e->began = tick();
+			e->result = be->put(rig, a->worker, client, &h, page);
+		} else if (dice < 93) {
+			e->what = DID_GET;
+			e->began = tick();
+			e->result = be->get(rig, a->worker, client, &h, page);
+			if (!e->result) {
+				memcpy(&tag, page, sizeof(tag));
+				e->version = page_number_of(tag);
+				e->ended = tick();
+				if (!page_holds(page, tag))
+					FAIL("worker %u, operation %u: a page that nobody put",
+					     a->worker, i);
+			}
+		} else if (dice < 97) {
+			e->what = DID_FLUSH;
+			e->began = tick();
+			e->result = be->flush(rig, a->worker, client, &h);
+		} else if (dice < 98) {
+			e->what = DID_OBJECT;
+			e->began = tick();
+			e->result = be->flush_object(rig, a->worker, client, &h);
+		} else {
+			e->what = DID_RANGE;
+			e->began = tick();
+			e->result = be->flush_range(rig, a->worker, client, &h, INDEXES * 5);
+		}
+		e->ended = tick();
+		if (i % 64 == 0)
+			be->step(rig, a->worker, 2);
+		if (i % 1024 == a->worker)
+			be->reclaim(rig, a->worker, 100000);
+	}
+	return NULL;
+}
+
+/* All events of one name, in no order. */
+struct history {
+	const struct event **event;
+	uint32_t count;
+};
+
+/* After the operation the page of before it is not there. */
+static bool replaces(const struct event *e)
+{
+	return e->what != DID_GET;
+}
+
+static void judge_hit(const struct history *h, const struct event *get, bool persistent)
+{
+	const struct event *put = NULL;
+	uint32_t i;
+
+	for (i = 0; i < h->count && !put; i++)
+		if (h->event[i]->what == DID_PUT && h->event[i]->version == get->version)
+			put = h->event[i];
+	if (!put)
+		FAIL("name %u: version %" PRIu64 " was never put there", get->name, get->version);
+	if (put->result || put->began > get->ended)
+		FAIL("name %u: version %" PRIu64 " was refused (%d), or put later", get->name,
+		     get->version, put->result);
+	for (i = 0; i < h->count; i++) {
+		const struct event *e = h->event[i];
+
+		if (e != put && replaces(e) && e->began > put->ended && e->ended < get->began)
+			FAIL("name %u: version %" PRIu64
+			     " is returned after operation %u, result %d, had replaced it",
+			     get->name, get->version, e->what, e->result);
+		if (!persistent && e != get && e->what == DID_GET && !e->result &&
+		    e->version == get->version)
+			FAIL("name %u: version %" PRIu64 " is taken out twice", get->name,
+			     get->version);
+	}
+}
+
+/* A put that ended before, and nothing that could have undone it since it began. */
+static void judge_persistent_miss(const struct history *h, const struct event *get)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < h->count; i++) {
+		const struct event *put = h->event[i];
+
+		if (put->what != DID_PUT || put->result || put->ended > get->began)
+			continue;
+		for (j = 0; j < h->count; j++) {
+			const struct event *e = h->event[j];
+
+			if (replaces(e) && !(e->what == DID_PUT && !e->result) &&
+			    e->began < get->ended && e->ended > put->began)
+				break;
+		}
+		if (j == h->count)
+			FAIL("name %u: version %" PRIu64 " is lost", get->name, put->version);
+	}
+}
+
+static void judge(const struct actor *actor)
+{
+	const struct event **all = calloc((size_t)THREADS * per_thread, sizeof(*all));
+	uint64_t hits = 0, misses = 0;
+	uint32_t name, t, i;
+
+	MUST(all != NULL);
+	for (name = 0; name < NAMES; name++) {
+		struct history h = {all, 0};
+		bool persistent = name < NAMES / 2;
+
+		for (t = 0; t < THREADS; t++)
+			for (i = 0; i < per_thread; i++) {
+				const struct event *e = &actor[t].event[i];
+
+				if (name >= e->name && name < e->name + e->count)
+					all[h.count++] = e;
+			}
+		for (i = 0; i < h.count; i++) {
+			const struct event *e = all[i];
+
+			if (e->what == DID_GET && !e->result) {
+				judge_hit(&h, e, persistent);
+				hits++;
+			} else if (e->what == DID_GET) {
+				MUST_EQ(e->result, -TMEM_ENOENT);
+				if (persistent)
+					judge_persistent_miss(&h, e);
+				misses++;
+			} else if (e->what == DID_PUT && e->result) {
+				MUST_EQ(e->result, persistent ? -TMEM_ENOSPC : -TMEM_ENOMEM);
+			}
+		}
+	}
+	printf("%" PRIu64 " hits and %" PRIu64 " misses judged\n", hits, misses);
+	MUST(hits > per_thread / 20 && misses > per_thread / 20);
+	free(all);
+}
+
+static void run(const struct backend *backend, uint64_t seed)
+{
+	struct rig_setup setup = {.capacity = 6u << 20,
+				  .persistent = 2u << 20,
+				  .extent_size = extent,
+				  .workers = THREADS,
+				  .seed = seed};
+	struct actor actor[THREADS];
+	uint32_t i;
+
+	snprintf(must_context, sizeof(must_context), "--seed %" PRIu64, seed);
+	rig = rig_start(backend, &setup);
+	client = rig_client(rig, 1u << 20);
+	pool[0] = rig_pool(rig, client, TMEM_POOL_PERSISTENT);
+	pool[1] = rig_pool(rig, client, 0);
+	for (i = 0; i < THREADS; i++) {
+		actor[i] = (struct actor){.worker = i, .seed = seed};
+		actor[i].event = calloc(per_thread, sizeof(struct event));
+		MUST(actor[i].event != NULL);
+		MUST_EQ(pthread_create(&actor[i].thread, NULL, act, &actor[i]), 0);
+	}
+	for (i = 0; i < THREADS; i++)
+		MUST_EQ(pthread_join(actor[i].thread, NULL), 0);
+	judge(actor);
+	for (i = 0; i < THREADS; i++)
+		free(actor[i].event);
+	rig_stop(rig);
+}
+
+static int run_planted(uint64_t seed)
+{
+	static const char *const faults[] = {"a persistent page is lost",
+					     "a second hit after an exclusive get", "one wrong bit",
+					     "a flush is not carried out"};
+	unsigned int i, missed = 0;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		int status;
+		pid_t child;
+
+		fflush(stdout);
+		child = fork();
+		if (child == 0) {
+			for (planted_now = planted_faults;
+			     planted_now->name && strcmp(planted_now->name, faults[i]);
+			     planted_now++)
+				;
+			if (!planted_now->name || !freopen("/dev/null", "w", stderr))
+				_exit(2);
+			run(&backend_planted, seed);
+			_exit(0);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			return 2;
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
+			printf("FAIL  not noticed: %s\n", faults[i]);
+			missed++;
+		} else {
+			printf("ok    noticed: %s\n", faults[i]);
+		}
+	}
+	printf("threads on %s, planted faults: %u passed, %u failed\n", glue_name, i - missed,
+	       missed);
+	return missed != 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = (uint64_t)time(NULL);
+	bool planted = false;
+	int i;
+
+	per_thread = 20000;
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--planted"))
+			planted = true;
+		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
+			seed = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--extent") && i + 1 < argc)
+			extent = (uint32_t)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--operations") && i + 1 < argc)
+			per_thread = (uint32_t)strtoul(argv[++i], NULL, 0) / THREADS;
+		else
+			return fprintf(stderr,
+				       "usage: %s [--operations N] [--seed S] [--extent BYTES] "
+				       "[--planted]\n",
+				       argv[0]),
+			       2;
+	}
+	if (planted)
+		return run_planted(seed);
+	printf("seed %" PRIu64 ", %u workers\n", seed, THREADS);
+	fflush(stdout);
+	run(&backend_engine, seed);
+	printf("threads on %s: %u operations judged\n", glue_name, THREADS * per_thread);
+	return 0;
+}
