@@ -62,8 +62,8 @@ rig_wait_pid() { # PID SECONDS: true once the process is gone
 }
 
 # Looks for an extended regular expression in a file that PID may still write.
-wait_line() { # FILE EXPRESSION SECONDS PID
-	local end=$((SECONDS + $3 + 1)) alive=yes
+wait_line() { # FILE EXPRESSION SECONDS PID; 0 seconds: looks once
+	local end=$((SECONDS + $3 + ($3 > 0))) alive=yes
 	while :; do
 		kill -0 "$4" 2>/dev/null || alive=no
 		grep -qsaE -- "$2" "$1" && return 0
@@ -86,7 +86,12 @@ rig_build() { # DIR [meson option...]: the daemon and the tool
 			fail "meson setup $dir"
 	fi
 	say "building $dir/daemon/tmemd and $dir/cli/tmem"
-	ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1 || fail "ninja -C $dir"
+	# On a terminal ninja shows how far it is, in one line.
+	if [ -t 1 ]; then
+		ninja -C "$dir" daemon/tmemd cli/tmem || fail "ninja -C $dir"
+	else
+		ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1 || fail "ninja -C $dir"
+	fi
 }
 
 # Sets up everything but daemon and guests.
@@ -116,7 +121,7 @@ daemon_start() { # [BINARY]: with the run-time directory of the one before
 	TMEM_RUN_DIR=$rig_work/run
 	TMEM_CONTROL=$TMEM_RUN_DIR/control.sock
 	export TMEM_RUN_DIR TMEM_CONTROL
-	"${1:-$rig_tmemd}" --run-dir "$TMEM_RUN_DIR" --memory 2G --persistent 1600M --at-own-risk \
+	"${1:-$rig_tmemd}" --run-dir "$TMEM_RUN_DIR" --memory 1G --persistent 640M --at-own-risk \
 		>>"$rig_work/tmemd.log" 2>&1 &
 	rig_daemon=$!
 	local end=$((SECONDS + 20))
@@ -166,6 +171,8 @@ guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the ke
 		*) machine+=("$option") ;;
 		esac
 	done
+	# Nobody may take the reports of a life before for this one's.
+	rm -f "$rig_work/$name".{console,report}
 	qemu-system-x86_64 "${rig_accel[@]}" -nodefaults -no-user-config -display none \
 		-kernel "$rig_kernel" -initrd "$rig_image" \
 		-serial "file:$rig_work/$name.console" -serial "file:$rig_work/$name.report" \
@@ -206,10 +213,10 @@ guest_kill() { # NAME
 	unset "rig_guest[$1]"
 }
 
-# Seconds of CPU of everything that was started and has ended.
+# Seconds of CPU of everything that was started and has ended. Not for a
+# subshell, $(...) included: it has no children yet.
 cpu_seconds() {
-	# Not in a pipe: a subshell has no children yet.
 	times >"$rig_work/times"
 	awk 'function s(t) { split(t, p, /[ms]/); return p[1] * 60 + p[2] }
-		{ sum += s($1) + s($2) } END { printf "%.0f\n", sum }' "$rig_work/times"
+		{ sum += s($1) + s($2) } END { printf "%.0f s\n", sum }' "$rig_work/times"
 }
