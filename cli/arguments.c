@@ -36,7 +36,8 @@ static const struct row rows[] = {
 	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, COMMAND_SET,
 	 "how new pages are stored; default: the daemon's"},
 	{"ram", 0, "BYTES", KIND_SIZE, AT(ram), 1 << 20, 64 * TIB, COMMAND_ADD, 0,
-	 "memory of the virtual machine, for the QEMU arguments; default: the word $RAM"},
+	 "memory of the virtual machine, a multiple of 1M, for the QEMU arguments; "
+	 "default: the word $RAM"},
 	{"force", 0, NULL, KIND_FLAG, AT(force), 0, 0, COMMAND_REMOVE, 0,
 	 "remove it although a virtual machine is connected, whose swap is then gone"},
 	{"long", 'l', NULL, KIND_FLAG, AT(long_form), 0, 0, COMMAND_LIST, 0,

@@ -55,6 +55,11 @@ enum status cmd_add(const struct arguments *arguments)
 			arguments->disk);
 		return STATUS_USAGE;
 	}
+	/* QEMU rounds -m, and then finds that the memory behind it has another size. */
+	if (arguments->ram % (1 << 20)) {
+		fprintf(stderr, "tmem: --ram %" PRIu64 ": not a multiple of 1M\n", arguments->ram);
+		return STATUS_USAGE;
+	}
 	request = link_named(arguments);
 	add_u64(request, "disk", arguments->disk);
 	add_u64(request, "allocation", arguments->allocation);

@@ -48,9 +48,6 @@ struct json_object *qemu_arguments(const char *name, const char *socket, uint64_
 	}
 	if (ram)
 		units_format_size(ram, size);
-	/* A bare number would count MiB with -m. */
-	if (ram && !strpbrk(size, "KMGTP"))
-		strcat(size, "B");
 	push(array, "-m");
 	push(array, size);
 	push(array, "-object");

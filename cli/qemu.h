@@ -7,7 +7,7 @@
 
 #include <json-c/json.h>
 
-/* An array of strings, the caller's to put; a @ram of 0 is the word $RAM. NULL: no memory. */
+/* An array of strings, the caller's to put; @ram is whole MiB, 0 the word $RAM. NULL: no memory. */
 struct json_object *qemu_arguments(const char *name, const char *socket, uint64_t queues,
 				   uint64_t ram);
 
