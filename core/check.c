@@ -167,8 +167,11 @@ static int check_heap(struct walk *walk, struct heap *heap)
 	if (check_list(walk, heap, heap->empty, EXTENT_EMPTY, &sums))
 		return -TMEM_EIO;
 	EXPECT(walk, sums.count == heap->empty_count);
-	if (heap->spare && check_list(walk, heap, heap->spare, EXTENT_EMPTY, &sums))
-		return -TMEM_EIO;
+	if (heap->spare) {
+		if (check_extent(walk, heap, heap->spare, EXTENT_EMPTY))
+			return -TMEM_EIO;
+		sums.bytes += tmem_extent(walk->engine, heap->spare)->size;
+	}
 	if (check_list(walk, heap, heap->pages, EXTENT_PAGES, &sums) ||
 	    check_list(walk, heap, heap->full, EXTENT_PAGES, &sums) ||
 	    check_list(walk, heap, heap->dead, EXTENT_DEAD, &dead) ||
@@ -293,7 +296,7 @@ static int check_object(struct walk *walk, const struct pool *pool, uint32_t num
 	EXPECT(walk, object->pool == pool->serial);
 	EXPECT(walk, state == OBJECT_DEAD || object->group || object->root);
 	walk->used[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E]++;
-	walk->index[persistent] += sizeof(*object);
+	walk->index[persistent] += TMEM_OBJECT_BYTES;
 	for (i = 0; i < 2; i++)
 		if (object->slot[i] && check_slot(walk, pool, number, i, object->slot[i]))
 			return -TMEM_EIO;
@@ -341,6 +344,7 @@ static int check_pool(struct walk *walk, struct pool *pool)
 	uint64_t hash;
 
 	walk->used[SLAB_POOL]++;
+	walk->index[!!(pool->flags & TMEM_POOL_PERSISTENT)] += sizeof(struct bucket_page);
 	for (bucket = 0; bucket < pool->bucket_count; bucket++) {
 		root = tmem_directory_bucket_at(pool, bucket);
 		id = NULL;

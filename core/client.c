@@ -14,10 +14,10 @@ static uint64_t index_bytes(uint64_t pages)
 	uint64_t groups = (pages + TMEM_GROUP_PAGES - 1) / TMEM_GROUP_PAGES, nodes = 0, span;
 
 	if (pages <= 2)
-		return sizeof(struct object);
+		return TMEM_OBJECT_BYTES;
 	for (span = groups; span > 1; span = (span + 63) / 64)
 		nodes += (span + 63) / 64;
-	return sizeof(struct object) + groups * sizeof(struct leaf) + nodes * sizeof(struct node);
+	return TMEM_OBJECT_BYTES + groups * sizeof(struct leaf) + nodes * sizeof(struct node);
 }
 
 static uint64_t page_bytes(void)
@@ -30,8 +30,9 @@ uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
 	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes();
 	uint64_t whole, rest, most;
 
-	if (!pages_per_object)
+	if (!pages_per_object || allocation < sizeof(struct bucket_page))
 		return 0;
+	allocation -= sizeof(struct bucket_page);
 	whole = tmem_divide(allocation, object);
 	rest = allocation - whole * object;
 	most = index_bytes(pages_per_object);
@@ -47,7 +48,8 @@ uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
 		return 0;
 	whole = tmem_divide(pages, pages_per_object);
 	rest = pages - whole * pages_per_object;
-	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
+	return sizeof(struct bucket_page) +
+	       whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
 	       (rest ? index_bytes(pages_per_object) + rest * page_bytes() : 0);
 }
 
@@ -69,23 +71,33 @@ static uint64_t extent_bytes(const struct tmem_engine *engine, uint64_t allocati
 	return count * extent_size;
 }
 
-/* Records for an index of pages that are filed densely, and for each worker's spares. */
-static int promise_records(struct tmem_client *client, struct tmem_worker *worker)
+/*
+ * Records for an index of incompressible pages, filed densely in objects of
+ * at least @fewest, and for each worker's spares.
+ */
+static int promise_records(struct tmem_client *client, struct tmem_worker *worker, uint32_t fewest)
 {
 	struct tmem_engine *engine = client->engine;
 	uint64_t pages = tmem_divide(client->allocation, page_bytes()) + 1;
 	uint32_t slack = engine->worker_limit * TMEM_SPARE_NODES;
-	uint32_t i;
+	uint32_t i, per;
+	/* The fewest pages in an object that has one such record; more records for larger ones. */
 	const struct {
 		uint32_t slab;
-		uint32_t shift; /* a record for every 2^shift pages */
-	} need[] = {{SLAB_OBJECT_P, 10}, {SLAB_LEAF, 6}, {SLAB_LEAF_SMALL, 10}, {SLAB_NODE, 10}};
+		uint32_t least;
+		uint32_t shift;
+	} need[] = {{SLAB_OBJECT_P, 1, 31},
+		    {SLAB_LEAF_SMALL, 3, 31},
+		    {SLAB_LEAF, TMEM_LEAF_SMALL + 1, 6},
+		    {SLAB_NODE, TMEM_GROUP_PAGES + 1, 10}};
 
-	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++)
-		if (tmem_slab_promise(&engine->slab[need[i].slab], worker,
-				      &client->promise[need[i].slab],
-				      (uint32_t)(pages >> need[i].shift) + slack))
+	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+		per = fewest > need[i].least ? fewest : need[i].least;
+		if (tmem_slab_promise(
+			    &engine->slab[need[i].slab], worker, &client->promise[need[i].slab],
+			    (uint32_t)(tmem_divide(pages, per) + (pages >> need[i].shift)) + slack))
 			return -TMEM_ENOMEM;
+	}
 	return 0;
 }
 
@@ -93,7 +105,7 @@ static int judge_client(const struct tmem_engine *engine, const struct tmem_clie
 {
 	if (config->size != sizeof(*config) || config->codec >= TMEM_CODEC_COUNT ||
 	    config->weight > 10000 || config->reserved[0] || config->reserved[1] ||
-	    config->reserved[2] || config->reserved2)
+	    config->reserved[2])
 		return -TMEM_EINVAL;
 	if (config->codec != TMEM_CODEC_RAW && !engine->codec[config->codec])
 		return -TMEM_EINVAL;
@@ -172,7 +184,7 @@ int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
 	if (config->allocation &&
 	    (tmem_heap_fill(heap, worker,
 			    extent_bytes(engine, config->allocation, heap->extent_size)) ||
-	     promise_records(client, worker))) {
+	     promise_records(client, worker, config->pages_per_object))) {
 		tmem_client_free(client);
 		return -TMEM_ENOMEM;
 	}

@@ -14,7 +14,7 @@ void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t nu
 
 	tmem_store(&object->state, (uint32_t)OBJECT_FREE);
 	tmem_store(&object->pool, 0u);
-	tmem_index_shrunk(pool, sizeof(struct object));
+	tmem_index_shrunk(pool, TMEM_OBJECT_BYTES);
 	tmem_discard_locked(worker, pool, persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E, number);
 }
 
@@ -167,8 +167,8 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 	tmem_store(&twin->group, 0u);
 	tmem_store(&twin->pool, key->pool);
 	tmem_store(&twin->state, (uint32_t)OBJECT_DEAD);
-	bill_twin(pool, sizeof(struct object));
-	tmem_index_grown(pool, sizeof(struct object));
+	bill_twin(pool, TMEM_OBJECT_BYTES);
+	tmem_index_grown(pool, TMEM_OBJECT_BYTES);
 	cut[0][0].from = object->root & ROOT_NODE;
 	cut[0][0].to = twin_node_locked(worker, pool);
 	cut[0][0].first = first;

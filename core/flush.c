@@ -202,7 +202,6 @@ int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
 	if (twin)
 		tmem_dying_add(client, pool, twin);
 	tmem_spares_settle(worker, pool);
-	tmem_sweep_client(client, worker, 2);
 	return 0;
 }
 

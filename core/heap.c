@@ -315,13 +315,15 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	int capped = cap && (heap->extent_bytes >= cap || size > cap - heap->extent_bytes);
 	struct extent *extent;
 
-	if (!capped && (tmem_room_left(engine, size) || !is_victim(heap, worker))) {
-		tmem_store(&engine->ephemeral_taken, 1u);
+	extent = NULL;
+	if (!capped && tmem_room_left(engine, size))
+		extent = tmem_extent_open(engine, NULL, heap, size, pages, !pages);
+	if (!capped && !extent && !is_victim(heap, worker))
 		extent = tmem_extent_open(engine, worker, heap, size, pages, !pages);
-		if (extent) {
-			add_extent(heap, extent);
-			return 0;
-		}
+	if (extent) {
+		tmem_store(&engine->ephemeral_taken, 1u);
+		add_extent(heap, extent);
+		return 0;
 	}
 	if (try < TRIES && !tmem_evict_one(worker, heap))
 		return 0;

@@ -176,6 +176,7 @@ struct order {
 	uint32_t discarded; /* segments to give back, linked through next */
 	uint32_t segments;  /* in the chain */
 	uint64_t entries;
+	uint32_t passed; /* the heap's clock when the last compaction ended */
 	uint32_t cursor; /* segment before the one to compact next; 0: from the start */
 };
 
@@ -237,6 +238,9 @@ struct object {
 	uint32_t state;
 	uint64_t slot[2];
 };
+
+/* What an object counts for: its record, and its share of the buckets. */
+#define TMEM_OBJECT_BYTES (sizeof(struct object) + sizeof(uint32_t))
 
 #define TREE_RED      0x80000000u
 #define ROOT_NODE     0x1fffffffu

@@ -160,7 +160,7 @@ static uint32_t new_object_locked(struct tmem_worker *worker, struct pool *pool,
 	object->slot[1] = 0;
 	tmem_tree_insert(pool->objects, bucket, number, &worker->touched);
 	tmem_add(&pool->object_count, 1u);
-	tmem_index_grown(pool, sizeof(struct object));
+	tmem_index_grown(pool, TMEM_OBJECT_BYTES);
 	return number;
 }
 
@@ -245,7 +245,7 @@ static uint32_t growth_locked(const struct tmem_engine *engine, const struct obj
 	const struct node *node;
 
 	if (!group && index < 2)
-		return object ? 0 : (uint32_t)sizeof(*object);
+		return object ? 0 : (uint32_t)TMEM_OBJECT_BYTES;
 	if (!group) {
 		name = object ? object->group & ~GROUP_PRESENT : 0;
 	} else {
@@ -262,7 +262,7 @@ static uint32_t growth_locked(const struct tmem_engine *engine, const struct obj
 		name = height ? 0 : number;
 		nodes += nodes ? height - 1 : height;
 	}
-	bytes = nodes * (uint32_t)sizeof(*node) + (object ? 0 : (uint32_t)sizeof(*object));
+	bytes = nodes * (uint32_t)sizeof(*node) + (object ? 0 : (uint32_t)TMEM_OBJECT_BYTES);
 	if (!name || (wide && !(name & GROUP_WIDE)))
 		bytes += (wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL) * (uint32_t)sizeof(uint64_t);
 	if (name && wide && !(name & GROUP_WIDE))

@@ -30,29 +30,6 @@ static void set_entry(struct order_segment *segment, uint32_t i, uint64_t place)
 	segment->high[i] = (uint8_t)(place >> 32);
 }
 
-/* Has a segment at hand for the next append. 0 or -TMEM_ENOMEM. No lock held. */
-int tmem_order_ready(struct heap *heap, struct tmem_worker *worker)
-{
-	struct slab *slab = &heap->client->engine->slab[SLAB_ORDER];
-	struct order *order = &heap->order;
-	uint32_t number;
-
-	if (tmem_likely(tmem_load(&order->spare)))
-		return 0;
-	number = tmem_slab_take(slab, worker, 0);
-	if (!number)
-		return -TMEM_ENOMEM;
-	tmem_lock(&heap->lock);
-	if (!order->spare) {
-		tmem_store(&order->spare, number);
-		number = 0;
-	}
-	tmem_unlock(&heap->lock);
-	if (number)
-		tmem_slab_give(slab, number, NULL);
-	return 0;
-}
-
 /* Whether an append can be made now; several workers may have counted on one spare. */
 int tmem_order_room_locked(const struct heap *heap)
 {
@@ -60,6 +37,38 @@ int tmem_order_room_locked(const struct heap *heap)
 
 	return order->spare ||
 	       (order->last && segment_at(heap, order->last)->count < TMEM_ORDER_ENTRIES);
+}
+
+/*
+ * Has a segment at hand before the next one is needed. 0, or -TMEM_ENOMEM:
+ * there is neither a segment nor a free entry. No lock held.
+ */
+int tmem_order_ready(struct heap *heap, struct tmem_worker *worker)
+{
+	struct slab *slab = &heap->client->engine->slab[SLAB_ORDER];
+	struct order *order = &heap->order;
+	uint32_t number;
+	int full = 0;
+
+	if (tmem_likely(tmem_load(&order->spare)))
+		return 0;
+	number = tmem_slab_take(slab, worker, 0);
+	if (!number) {
+		/* The pages that leave until the last segment is full leave one behind. */
+		tmem_evict_one(worker, heap);
+		tmem_evict_one(worker, heap);
+	}
+	tmem_lock(&heap->lock);
+	if (!number && !tmem_order_room_locked(heap))
+		full = 1;
+	if (number && !order->spare) {
+		tmem_store(&order->spare, number);
+		number = 0;
+	}
+	tmem_unlock(&heap->lock);
+	if (number)
+		tmem_slab_give(slab, number, NULL);
+	return full ? -TMEM_ENOMEM : 0;
 }
 
 /* The newest put. */
@@ -256,7 +265,10 @@ uint32_t tmem_order_compact(struct heap *heap)
 	uint32_t steps = 0;
 
 	tmem_lock(&heap->lock);
-	if (order->segments < 3 || order->entries <= heap->live + heap->live / 3)
+	if (order->segments < 3 || order->entries <= heap->live + heap->live / 4)
+		goto out;
+	/* Nothing grows without puts: one pass for each segment of them is enough. */
+	if (!order->cursor && heap->clock - order->passed < TMEM_ORDER_ENTRIES)
 		goto out;
 	if (!order->cursor) {
 		order->cursor = order->first;
@@ -265,6 +277,7 @@ uint32_t tmem_order_compact(struct heap *heap)
 	before = segment_at(heap, order->cursor);
 	if (!before->next || before->next == order->last) {
 		order->cursor = 0;
+		order->passed = heap->clock;
 		goto out;
 	}
 	segment = segment_at(heap, before->next);

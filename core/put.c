@@ -7,6 +7,8 @@
  */
 #include "internal.h"
 
+#define EVICTIONS 32u /* for the records that one put needs */
+
 /*
  * The page into a reserved block. Raw pages are copied straight into the
  * store, past the cache; where that shows a page of one repeated word, the
@@ -81,6 +83,23 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
 	return err;
 }
 
+/*
+ * Records for the index. Where the host has none to give, the oldest
+ * ephemeral pages leave theirs: one page in an object of its own leaves all
+ * that the next such page needs.
+ */
+static int have_spares(struct tmem_worker *worker, struct pool *pool)
+{
+	uint32_t try;
+
+	for (try = 0; tmem_spares_fill(worker, pool, TMEM_SPARE_NODES); try++) {
+		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT) ||
+		    tmem_evict_one(worker, pool->heap))
+			return -TMEM_ENOMEM;
+	}
+	return 0;
+}
+
 static int put(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
 	       const struct key *key, const void *page)
 {
@@ -90,12 +109,13 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct po
 
 	if (tmem_unlikely(tmem_load(&client->frozen)))
 		return -TMEM_EAGAIN;
-	if (tmem_unlikely(tmem_load(&client->dying_count) || tmem_load(&client->dying_pools)))
+	if (tmem_unlikely(tmem_load(&client->dying_count) || tmem_load(&client->dying_pools) ||
+			  tmem_load(&client->heap[0].dead_count)))
 		tmem_sweep_client(client, worker, 2);
-	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES))
-		return -TMEM_ENOMEM;
 	tmem_directory_prefetch(pool, key->hash);
-	err = stage(client, worker, pool, page, &reserve, &slot);
+	err = have_spares(worker, pool);
+	if (tmem_likely(!err))
+		err = stage(client, worker, pool, page, &reserve, &slot);
 	if (tmem_unlikely(err))
 		return err;
 	err = publish(client, worker, pool, key, reserve.block, slot);

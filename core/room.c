@@ -8,6 +8,9 @@
 
 #define DROPS_MAX 64u /* extents dropped for one that is asked for */
 
+/* How often the host may say no although enough was given back to it. */
+#define REFUSALS_MAX 2u
+
 /* The capacity says yes: the bytes are counted. */
 static int count_in(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
 {
@@ -83,7 +86,7 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 {
 	void *memory;
 	size_t got;
-	uint32_t drops;
+	uint32_t drops, refusals = 0;
 
 	if (kind == TMEM_EXTENT_EPHEMERAL && size == engine->extent_size) {
 		memory = take_ready(engine);
@@ -97,6 +100,8 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 			if (memory)
 				return memory;
 			count_out(engine, kind, size);
+			if (++refusals > REFUSALS_MAX)
+				return NULL;
 		}
 		if (!drop_one(engine, worker))
 			return NULL;

@@ -19,7 +19,7 @@ static void add_pool(struct tmem_stats *stats, const struct pool *pool)
 	for (i = 0; i < pool->client->engine->worker_limit; i++)
 		add_counters(stats, &pool->counters[i]);
 	stats->objects += tmem_load(&pool->object_count);
-	stats->index_bytes += tmem_load(&pool->index_bytes) + 4ull * tmem_load(&pool->bucket_count);
+	stats->index_bytes += tmem_load(&pool->index_bytes);
 }
 
 static void add_tally(struct tmem_stats *stats, int persistent, uint64_t pages, uint64_t units,

@@ -89,7 +89,8 @@ struct tmem_client_config {
 	uint64_t allocation; /* bytes that persistent pools may hold, metadata included */
 	uint64_t cap;	     /* bytes that ephemeral pages may take; 0: no cap */
 	uint32_t weight;     /* of the ephemeral bytes when all want more, 1 to 10000; 0: 100 */
-	uint32_t reserved2;
+	/* The allocation's index is reserved for objects of at least so many pages; 0: 1. */
+	uint32_t pages_per_object;
 };
 
 /*
@@ -124,7 +125,7 @@ void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);
 
 void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats);
 
-/* Incompressible pages that @allocation bytes hold for a client that files @pages_per_object. */
+/* Incompressible pages that @allocation bytes hold in one pool, @pages_per_object in each object. */
 uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object);
 /* The smallest allocation for which that is at least @pages. */
 uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object);

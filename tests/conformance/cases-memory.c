@@ -663,7 +663,7 @@ static void client_config_is_judged(const struct backend *backend)
 		else if (i < 5)
 			config.reserved[i - 2] = 1;
 		else if (i == 5)
-			config.reserved2 = 1;
+			config.reserved[2] = 1;
 		else
 			config.weight = 10001;
 		if (rig->backend->client_create(rig, &config) != -TMEM_EINVAL)
