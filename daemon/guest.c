@@ -356,9 +356,11 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	error = judge_capacity(config, &blocks);
 	if (error)
 		return error;
-	guest = calloc(1, sizeof(*guest));
+	/* The disk's page begins at a line of the cache. */
+	guest = aligned_alloc(_Alignof(struct guest), sizeof(*guest));
 	if (!guest)
 		return -ENOMEM;
+	memset(guest, 0, sizeof(*guest));
 	guest->daemon = daemon;
 	strcpy(guest->name, config->name);
 	guest->in_use = config->contents_unknown;

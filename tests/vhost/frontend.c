@@ -397,7 +397,7 @@ uint16_t fe_submit(struct frontend *fe, uint32_t queue, uint32_t type, uint64_t 
 		   const void *data, uint32_t length)
 {
 	struct fe_queue *q = &fe->queue[queue];
-	uint32_t at, part, pieces = length ? fe->pieces : 0, i, n = 0;
+	uint32_t at, part, pieces = length < 4096 ? length > 0 : fe->pieces, i, n = 0;
 	struct fe_desc list[10];
 	uint16_t head, place;
 	uint8_t *header;
@@ -511,7 +511,7 @@ int fe_io(struct frontend *fe, uint32_t queue, uint32_t type, uint64_t sector, v
 		return FE_DEAD;
 	must(got == head, "another request was answered");
 	status = fe_status(fe, queue, head);
-	if (type == FE_IN || type == FE_GET_ID)
+	if ((type == FE_IN || type == FE_GET_ID) && length)
 		memcpy(data, fe->ram + (length > FE_BUFFER ? FE_BIG_AT : FE_BUFFER_AT(queue, head)),
 		       length);
 	fe_release(fe, queue, head);

@@ -122,6 +122,9 @@ static void front_end_killed_at_random_points(void **state)
 	assert_false(figures.connected);
 	assert_true(figures.counters.writes > KILLS);
 	assert_int_equal(figures.blocks_lost, 0);
+	/* A life that ends between two messages is no error. */
+	for (i = 0; i < GUEST_ERROR_COUNT; i++)
+		assert_true(!figures.counters.errors[i] || i == GUEST_ERROR_message_half);
 	harness_settle(harness);
 	assert_int_equal(figures.blocks_stored, harness_stored(guest));
 
