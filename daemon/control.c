@@ -159,12 +159,15 @@ static bool answer_line(struct connection *connection, const char *line, size_t 
 	struct json_object *ok = NULL;
 	struct refusal refusal;
 	struct request request;
+	bool good;
 
 	/* A line ends a watch, so that a connection has one thing to say at a time. */
 	connection->watching = false;
+	good = request_judge(line, length, &request, &refusal) &&
+	       operate(daemon, &request, &ok, &refusal);
+	/* Only now: what the daemon took for the operation is not the peer's silence. */
 	arm_idle(connection);
-	if (!request_judge(line, length, &request, &refusal) ||
-	    !operate(daemon, &request, &ok, &refusal))
+	if (!good)
 		return answer(connection, &request, NULL, &refusal);
 	if (request.op == REQUEST_WATCH) {
 		if (!request.interval_ms)

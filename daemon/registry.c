@@ -130,7 +130,9 @@ static void explain(int error, const struct entry *entry, struct refusal *refusa
 		break;
 	case ENOMEM:
 		refuse(refusal, "ENOMEM", "the host has no room for the allocation");
-		refuse_hint(refusal, "free memory on the host, or start tmemd with less --memory");
+		refuse_hint(refusal,
+			    "free memory on the host, or start tmemd with more --memory, or with a "
+			    "higher limit on locked memory (ulimit -l)");
 		break;
 	default:
 		refuse(refusal, error == -EINVAL ? "EINVAL" : "EIO", "guest %s cannot be made: %s",

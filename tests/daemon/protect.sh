@@ -24,7 +24,7 @@ weak() {
 wanted=1
 check "with neither, a disk is refused" weak -all "$TMEMD" $sizes --run "$TMEM" add a --disk 1M
 check "what is missing" says "tmem: persistent memory is not locked and may be swapped out; the out-of-memory killer may choose tmemd"
-check "what to do" says "a locked-memory limit of 33792 KiB (ulimit -l, LimitMEMLOCK=) and a negative oom_score_adj (OOMScoreAdjust=)"
+check "what to do" says "a locked-memory limit of 51200 KiB (ulimit -l, LimitMEMLOCK=) and a negative oom_score_adj (OOMScoreAdjust=)"
 check "or the risk" says "--at-own-risk"
 wanted=0
 check "at one's own risk it is added" weak -all "$TMEMD" $sizes --at-own-risk --run "$TMEM" add a --disk 1M
