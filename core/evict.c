@@ -36,7 +36,10 @@ static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
 	return pool;
 }
 
-/* Drops the oldest page. 0, or -TMEM_ENOENT: the order has none left. No lock held. */
+/*
+ * Drops the oldest page, or as much as is behind one look at the order. 0, or
+ * -TMEM_ENOENT: the order has none left. No lock held.
+ */
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 {
 	struct tmem_engine *engine = worker->engine;
@@ -47,9 +50,10 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 	uint64_t place, *slot, old = 0;
 	uint32_t generation = 0;
 
-	place = tmem_order_take(heap, &block, &worker->touched);
-	if (!place)
+	if (tmem_order_take(heap, &place, &block, &worker->touched))
 		return -TMEM_ENOENT;
+	if (!place)
+		return 0;
 	pool = name_of(engine, heap, &block, &key);
 	if (!pool)
 		return 0;

@@ -617,7 +617,7 @@ void tmem_pack_moved_locked(struct heap *heap, struct extent *extent);
 int tmem_order_ready(struct heap *heap, struct tmem_worker *worker);
 int tmem_order_room_locked(const struct heap *heap);
 void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time);
-uint64_t tmem_order_take(struct heap *heap, struct block *block, uint32_t *touched);
+int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uint32_t *touched);
 uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth);
 uint32_t tmem_order_compact(struct heap *heap);
 void tmem_order_destroy(struct heap *heap);

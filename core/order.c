@@ -81,8 +81,6 @@ void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
 		TMEM_ASSERT(order->spare);
 		segment = segment_at(heap, order->spare);
 		memset(segment, 0, offsetof(struct order_segment, low));
-		segment->oldest = time;
-		segment->birth = tmem_add(&heap->client->engine->age, 1u);
 		if (order->last)
 			segment_at(heap, order->last)->next = order->spare;
 		else
@@ -90,6 +88,10 @@ void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
 		order->last = order->spare;
 		tmem_store(&order->spare, 0u);
 		order->segments++;
+	}
+	if (!segment->count) {
+		segment->oldest = time;
+		segment->birth = tmem_add(&heap->client->engine->age, 1u);
 	}
 	set_entry(segment, segment->count++, place);
 	segment->newest = time;
@@ -154,12 +156,11 @@ static void drop_first_locked(struct heap *heap)
 }
 
 /*
- * Takes the oldest entry whose block may be alive: its place, and in *@block
- * what its header says. 0: none among those looked at; try again while the
- * heap has entries. A block that is reserved but not published goes to the
- * end of the order.
+ * Takes the oldest entry whose block may be alive: *@result is its place, and
+ * *@copy what its header says; place 0: all that were looked at were dead. 0,
+ * or -TMEM_ENOENT: there is no entry, or the oldest block is not published yet.
  */
-uint64_t tmem_order_take(struct heap *heap, struct block *copy, uint32_t *touched)
+int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uint32_t *touched)
 {
 	struct order *order = &heap->order;
 	struct order_segment *segment;
@@ -171,8 +172,11 @@ uint64_t tmem_order_take(struct heap *heap, struct block *copy, uint32_t *touche
 	for (looks = 0; looks < LOOKS && order->first && !place; looks++) {
 		segment = segment_at(heap, order->first);
 		if (segment->first == segment->count) {
-			if (order->first == order->last && !order->spare)
+			if (order->first == order->last) {
+				segment->first = 0;
+				segment->count = 0;
 				break;
+			}
 			drop_first_locked(heap);
 			continue;
 		}
@@ -187,6 +191,7 @@ uint64_t tmem_order_take(struct heap *heap, struct block *copy, uint32_t *touche
 			if (!copy->object) {
 				/* In flight: as good as new, so leave it where it is and stop. */
 				place = 0;
+				looks = 0;
 				break;
 			}
 		}
@@ -198,7 +203,8 @@ uint64_t tmem_order_take(struct heap *heap, struct block *copy, uint32_t *touche
 	tmem_unlock(&heap->lock);
 	if (discarded)
 		give_discarded(heap);
-	return place;
+	*result = place;
+	return place || looks ? 0 : -TMEM_ENOENT;
 }
 
 /* The place of the oldest entry, alive or not, and its segment's age; 0: none. */

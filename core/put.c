@@ -93,7 +93,9 @@ static int have_spares(struct tmem_worker *worker, struct pool *pool)
 	uint32_t try;
 
 	for (try = 0; tmem_spares_fill(worker, pool, TMEM_SPARE_NODES); try++) {
-		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT) ||
+		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT))
+			return -TMEM_ENOMEM;
+		if (!tmem_sweep_client(pool->client, worker, 2) &&
 		    tmem_evict_one(worker, pool->heap))
 			return -TMEM_ENOMEM;
 	}
