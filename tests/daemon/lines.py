@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-IDLE = 2  # seconds, --control-idle of the daemon under test
+IDLE = 4  # seconds, --control-idle of the daemon under test
 passed = failed = 0
 
 
@@ -266,7 +266,7 @@ def many_connections():
 
 def watching():
     line = Line()
-    first = line.ask(op="watch", interval_ms=500)
+    first = line.ask(op="watch", interval_ms=IDLE * 300)
     reports = [first] + [line.receive() for _ in range(4)]
     check("reports are numbered", [r["ok"]["sequence"] for r in reports] == [0, 1, 2, 3, 4])
     check("and carry the id", all(r["id"] == 7 for r in reports))

@@ -49,6 +49,10 @@ check "too long is refused" run 1 "$TMEMD" $small --control "$long" --run true
 check "that is said" says "longer than 107 bytes"
 check "not permitted is refused" run 1 "$TMEMD" $small --control /sys/control --run true
 check "that is said" says "cannot make the control socket /sys/control"
+check "a daemon that cannot come up runs no command" run 1 "$TMEMD" $small --control /sys/control --run touch "$work/ran"
+check "it was not run" [ ! -e "$work/ran" ]
+check "control: it runs where it can" run 0 "$TMEMD" $small --run touch "$work/ran"
+check "it was run" [ -e "$work/ran" ]
 echo precious >"$socket"
 check "a file that exists is refused" run 1 "$TMEMD" $small --control "$socket" --run true
 check "that is said" says "not a socket"
