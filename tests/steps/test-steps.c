@@ -55,7 +55,7 @@ static const char *const names[OPERATIONS] = {"put of a new page",
 					      "background step"};
 
 static struct {
-	uint64_t count, sum;
+	uint64_t count, sum, over;
 	uint32_t most, least;
 } seen[OPERATIONS];
 
@@ -70,8 +70,8 @@ static void note(struct rig *rig, enum operation operation)
 {
 	uint32_t touched = rig->backend->touched(rig, 0);
 
-	if (!bounded(touched))
-		FAIL("%s: %s touches %u nodes", shape, names[operation], touched);
+	if (!bounded(touched) && !seen[operation].over++)
+		fprintf(stderr, "%s: %s touches %u nodes\n", shape, names[operation], touched);
 	if (!seen[operation].count || touched < seen[operation].least)
 		seen[operation].least = touched;
 	if (touched > seen[operation].most)
@@ -292,7 +292,7 @@ static void controls(void)
 int main(int argc, char **argv)
 {
 	uint32_t pages = 10000000;
-	unsigned int i;
+	unsigned int i, failed = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "--pages") && atoi(argv[2]) >= 1000)
 		pages = (uint32_t)atoi(argv[2]);
@@ -303,10 +303,13 @@ int main(int argc, char **argv)
 	run(pages, true, true);
 	run(pages, false, false);
 	run(pages, false, true);
-	for (i = 0; i < OPERATIONS; i++)
-		printf("%-24s %10" PRIu64 " times, %3u to %3u nodes, mean %.1f\n", names[i],
-		       seen[i].count, seen[i].least, seen[i].most,
+	for (i = 0; i < OPERATIONS; i++) {
+		failed += seen[i].over > 0;
+		printf("%s %-24s %10" PRIu64 " times, %3u to %3u nodes, mean %.1f\n",
+		       seen[i].over ? "FAIL " : "ok   ", names[i], seen[i].count, seen[i].least,
+		       seen[i].most,
 		       seen[i].count ? (double)seen[i].sum / (double)seen[i].count : 0.0);
-	printf("steps on %s: 5 passed, 0 failed\n", glue_name);
-	return 0;
+	}
+	printf("steps on %s: %u passed, %u failed\n", glue_name, OPERATIONS - failed, failed);
+	return failed != 0;
 }

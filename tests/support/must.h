@@ -22,10 +22,10 @@ void must_fail(const char *file, int line, const char *format, ...)
 
 #define FAIL(...) must_fail(__FILE__, __LINE__, __VA_ARGS__)
 
-#define MUST(fact)                              \
-	do {                                    \
-		if (!(fact))                    \
-			FAIL("not so: " #fact); \
+#define MUST(fact)                                    \
+	do {                                          \
+		if (!(fact))                          \
+			FAIL("%s", "not so: " #fact); \
 	} while (0)
 
 /* Both sides are integers; each is evaluated once. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine's own calls refuse, and the arithmetic of allocations. */
+#include <stdio.h>
+#include <tmem/engine.h>
+
+#include "codecs.h"
+#include "glue.h"
+#include "must.h"
+
+static struct tmem_config good(void *host)
+{
+	struct tmem_config config = {.size = sizeof(config),
+				     .workers = 2,
+				     .capacity = 16u << 20,
+				     .host_ops = glue_ops(),
+				     .host = host};
+
+	return config;
+}
+
+static void refused(struct tmem_config *config, const char *why)
+{
+	struct tmem_engine *engine = NULL;
+	int result = tmem_engine_create(config, &engine);
+
+	if (result != -TMEM_EINVAL || engine)
+		FAIL("%s: %d", why, result);
+	if (glue_bytes(config->host))
+		FAIL("%s: memory was not given back", why);
+}
+
+static void configs(void *host)
+{
+	static const struct tmem_codec low = {.id = 1, .name = "low"};
+	static const struct tmem_codec high = {.id = TMEM_CODEC_COUNT, .name = "high"};
+	static const struct tmem_codec greedy = {
+		.id = TMEM_CODEC_SMALL, .name = "greedy", .work_size = (64u << 10) + 1};
+	const struct tmem_codec *codec;
+	struct tmem_config config;
+	uint32_t size;
+
+	config = good(host), config.size = 0, refused(&config, "size 0");
+	config = good(host), config.size--, refused(&config, "size too small");
+	config = good(host), config.host_ops = NULL, refused(&config, "no host");
+	config = good(host), config.workers = 65, refused(&config, "65 workers");
+	for (size = 1; size && size < (4u << 20); size = size * 2 + 1) {
+		config = good(host), config.extent_size = size;
+		refused(&config, "extents that are no power of two");
+	}
+	config = good(host), config.extent_size = 2048, refused(&config, "extents too small");
+	config = good(host), config.extent_size = 4u << 20, refused(&config, "extents too large");
+	config = good(host), config.codecs = &codec, config.codec_count = 1;
+	codec = &low, refused(&config, "a codec's id below the first");
+	codec = &high, refused(&config, "a codec's id above the last");
+	codec = &greedy, refused(&config, "a codec with too much scratch");
+}
+
+/* The header says which sizes are right; each has to work. */
+static void sizes(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config),
+						   .allocation = 1u << 20};
+	struct tmem_config config;
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+	unsigned int failed = 0;
+	uint32_t size;
+
+	for (size = 4096; size <= 2u << 20; size *= 2) {
+		config = good(host), config.extent_size = size, config.capacity = 64u << 20;
+		if (tmem_engine_create(&config, &engine)) {
+			fprintf(stderr, "extents of %u bytes are refused\n", size);
+			failed++;
+			continue;
+		}
+		MUST_EQ(tmem_worker_create(engine, &worker), 0);
+		MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+		MUST_EQ(tmem_engine_check(engine, NULL), 0);
+		tmem_client_destroy(client, worker);
+		tmem_worker_destroy(worker);
+		tmem_engine_destroy(engine);
+	}
+	MUST_EQ(failed, 0);
+}
+
+static void workers(void *host)
+{
+	struct tmem_worker *worker[3] = {NULL, NULL, NULL};
+	struct tmem_config config = good(host);
+	struct tmem_engine *engine;
+	int round;
+
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	for (round = 0; round < 5; round++) {
+		MUST_EQ(tmem_worker_create(engine, &worker[0]), 0);
+		MUST_EQ(tmem_worker_create(engine, &worker[1]), 0);
+		MUST_EQ(tmem_worker_create(engine, &worker[2]), -TMEM_EOVERFLOW);
+		MUST(worker[2] == NULL);
+		tmem_worker_destroy(worker[0]);
+		tmem_worker_destroy(worker[1]);
+	}
+	tmem_engine_destroy(engine);
+}
+
+static void allocations(void)
+{
+	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
+	uint64_t pages, bytes;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(per_object) / sizeof(per_object[0]); i++) {
+		MUST_EQ(tmem_allocation_pages(0, per_object[i]), 0);
+		for (pages = 1; pages < 1ull << 40; pages = pages * 5 / 3 + 1) {
+			bytes = tmem_pages_allocation(pages, per_object[i]);
+			/* Enough, the least that is, and more than the pages themselves. */
+			if (tmem_allocation_pages(bytes, per_object[i]) < pages)
+				FAIL("%" PRIu64 " bytes are not enough for %" PRIu64
+				     " pages, %u each",
+				     bytes, pages, per_object[i]);
+			if (tmem_allocation_pages(bytes - 1, per_object[i]) >= pages)
+				FAIL("%" PRIu64 " bytes for %" PRIu64
+				     " pages, %u each, are not the least",
+				     bytes, pages, per_object[i]);
+			MUST(bytes > pages * TMEM_PAGE_SIZE);
+		}
+	}
+}
+
+int main(void)
+{
+	void *host = glue_create(256u << 20);
+
+	configs(host);
+	workers(host);
+	allocations();
+	sizes(host);
+	MUST(glue_destroy(host) == NULL);
+	printf("engine: 4 passed, 0 failed\n");
+	return 0;
+}
