@@ -344,7 +344,6 @@ static int check_pool(struct walk *walk, struct pool *pool)
 	uint64_t hash;
 
 	walk->used[SLAB_POOL]++;
-	walk->index[!!(pool->flags & TMEM_POOL_PERSISTENT)] += sizeof(struct bucket_page);
 	for (bucket = 0; bucket < pool->bucket_count; bucket++) {
 		root = tmem_directory_bucket_at(pool, bucket);
 		id = NULL;

@@ -30,9 +30,8 @@ uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
 	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes();
 	uint64_t whole, rest, most;
 
-	if (!pages_per_object || allocation < sizeof(struct bucket_page))
+	if (!pages_per_object)
 		return 0;
-	allocation -= sizeof(struct bucket_page);
 	whole = tmem_divide(allocation, object);
 	rest = allocation - whole * object;
 	most = index_bytes(pages_per_object);
@@ -48,8 +47,7 @@ uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
 		return 0;
 	whole = tmem_divide(pages, pages_per_object);
 	rest = pages - whole * pages_per_object;
-	return sizeof(struct bucket_page) +
-	       whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
+	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
 	       (rest ? index_bytes(pages_per_object) + rest * page_bytes() : 0);
 }
 

@@ -85,7 +85,7 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 	struct slab *slab = &engine->slab[SLAB_POOL];
 	struct pool *pool;
 	uint32_t record;
-	int persistent = !!(config->flags & TMEM_POOL_PERSISTENT), place, found, err;
+	int place, found, err;
 
 	err = judge_pool(config);
 	if (err)
@@ -95,20 +95,17 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 		return -TMEM_ENOMEM;
 	pool = tmem_slab_at(slab, record);
 	init_pool(client, pool, config);
-	err = persistent ? tmem_bill(client, sizeof(struct bucket_page), 0) : 0;
-	if (err)
-		goto err_record;
-	err = -TMEM_ENOMEM;
-	if (tmem_directory_create(pool, worker))
-		goto err_bill;
-	tmem_index_grown(pool, sizeof(struct bucket_page));
+	if (tmem_directory_create(pool, worker)) {
+		tmem_slab_give(slab, record, NULL);
+		return -TMEM_ENOMEM;
+	}
 	tmem_lock(&engine->lock);
 	place = choose_place_locked(client, config, &found);
 	if (place < 0 || found) {
 		tmem_unlock(&engine->lock);
 		tmem_directory_destroy(pool);
-		err = place;
-		goto err_bill;
+		tmem_slab_give(slab, record, NULL);
+		return place;
 	}
 	pool->number = (uint32_t)place + client->pool_epoch[place]++ * TMEM_POOLS_PER_CLIENT;
 	/* 0 means none: after four thousand million pools it is left out. */
@@ -120,13 +117,6 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_store_release(&client->pools[place], pool);
 	err = (int)pool->number;
 	tmem_unlock(&engine->lock);
-	return err;
-
-err_bill:
-	if (persistent)
-		tmem_sub(&client->billed, sizeof(struct bucket_page));
-err_record:
-	tmem_slab_give(slab, record, NULL);
 	return err;
 }
 
@@ -163,7 +153,6 @@ void tmem_pool_free(struct pool *pool)
 	tmem_store_release(&client->pools[place], (struct pool *)NULL);
 	tmem_store(&pool->serial, 0u);
 	tmem_sub(&client->dying_pools, 1u);
-	tmem_index_shrunk(pool, sizeof(struct bucket_page));
 	tmem_directory_destroy(pool);
 	tmem_slab_give(&engine->slab[SLAB_POOL], client->pool_record[place], NULL);
 }

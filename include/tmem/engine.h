@@ -125,7 +125,7 @@ void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);
 
 void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats);
 
-/* Incompressible pages that @allocation bytes hold in one pool, @pages_per_object in each object. */
+/* Incompressible pages that @allocation bytes hold, @pages_per_object in each object. */
 uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object);
 /* The smallest allocation for which that is at least @pages. */
 uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object);

@@ -44,7 +44,8 @@
 	X(persistent_bytes, "bytes", "bytes of their blocks, headers included")          \
 	X(persistent_payload, "bytes", "bytes of their payload alone")                   \
 	X(objects, "objects", "objects that pages are filed under")                      \
-	X(index_bytes, "bytes", "bytes of objects, slots and buckets that find the pages")
+	X(index_bytes, "bytes",                                                          \
+	  "bytes of the records that find the pages; a pool's first buckets are not counted")
 
 /* What is, for a client and for the host only. */
 #define TMEM_HOST_GAUGES(X)                                                                 \
