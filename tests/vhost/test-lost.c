@@ -230,6 +230,8 @@ static void failed_write_loses_its_block(void **state)
 	assert_int_equal(fe_write(fe, 0, 9, 1), FE_OK);
 	assert_int_equal(tmem_pool_destroy(guest_client(guest), daemon->worker, 0), 0);
 	assert_int_equal(fe_write(fe, 0, 9, 2), FE_IOERR);
+	/* At once, not when it is found out by a read. */
+	assert_int_equal(lost(guest), 1);
 	expect_lost(fe, 9);
 	assert_int_equal(fe_write(fe, 0, 10, 2), FE_IOERR);
 	expect_lost(fe, 10);
