@@ -23,18 +23,18 @@ say() {
 }
 
 give_up() { # what is missing, and what to do: not a failure of what is tested
-	say "SKIPPED: $*" >&2
+	say "cannot run: $*" >&2
 	exit 77
 }
 
 fail() {
-	say "FAILED: $*" >&2
 	local log
 	for log in "$rig_work"/*.report "$rig_work"/*.console "$rig_work"/*.log; do
 		[ -s "$log" ] || continue
 		echo "--- end of $(basename "$log")" >&2
 		tail -n 12 "$log" | tr -d '\r' >&2
 	done
+	say "FAILED: $*" >&2
 	exit 1
 }
 

@@ -9,25 +9,28 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-# Guest a with hog's own verdict in $bad and $lost of all rounds, $later of the last.
+# hog's verdict in $bad and $lost, of all rounds, and $later, of the last. A
+# page of the round under way, or one that this round rewrote before the kill,
+# may be lost; the round after the next one has only what was written since.
 swap_under_kill() { # DAEMON
+	local stored rounds
 	rm -rf "$rig_work/run"
 	daemon_start "$1"
-	guest_start a hog rootfstype=ramfs tmem.mib=200 tmem.rounds=3 tmem.seed=77
+	guest_start a hog rootfstype=ramfs tmem.mib=200 tmem.rounds=1000 tmem.seed=77
 	guest_line a '^hog: at 8192 .* in round 1' 120 || fail "the guest does not swap"
 	stored=$(figure a disk.blocks_stored)
 	[ "$stored" -gt 1000 ] || fail "nothing is stored that could be lost"
 	daemon_kill
 	daemon_start "$1"
 	say "tmemd killed and restarted under a guest that had $stored pages in it"
-	guest_line a '^hog: exit=' 180 || fail "hog did not live to report"
+	rounds=$(($(count_lines "$(report_of a)" '^hog: round ') + 3))
+	guest_line a "^hog: round $rounds " 180 || fail "hog does not live to report"
 	"$rig_tmem" check >/dev/null || fail "tmem check"
-	guest_end a 30 || fail "the guest did not end"
+	guest_kill a
 	daemon_stop
-	bad=$(sed -n 's/^hog: result bad=\([0-9]*\) .*/\1/p' "$(report_of a)")
-	lost=$(sed -n 's/^hog: result .* lost=\([0-9]*\) .*/\1/p' "$(report_of a)")
-	later=$(sed -n 's/^hog: round 3 .* bad=\([0-9]*\) lost=\([0-9]*\).*/\1 \2/p' "$(report_of a)")
-	[ -n "$bad" ] && [ -n "$lost" ] && [ -n "$later" ] || fail "hog's report is not whole"
+	read -r bad lost later < <(tr -d '\r' <"$(report_of a)" | tr '=' ' ' | awk -v last="$rounds" '
+		/^hog: round / && $3 <= last { bad += $7; lost += $9; later = $7 + $9 }
+		END { print bad + 0, lost + 0, later + 0 }')
 }
 
 rig_begin
@@ -36,7 +39,7 @@ swap_under_kill "$rig_tmemd"
 [ "$bad" = 0 ] || fail "$bad pages held wrong bytes after the daemon was killed"
 [ "$lost" -ge 1 ] || fail "the guest saw no I/O error, though what was stored is gone"
 grep -qa 'Read-error on swap-device' "$rig_work/a.console" || fail "the guest's kernel saw no read error"
-[ "$later" = "0 0" ] || fail "the last round, all of it written afterwards: bad and lost are $later"
+[ "$later" = 0 ] || fail "of what was written afterwards, $later pages are bad or lost"
 say "PASS no wrong byte, $lost pages lost with I/O errors, none of those written afterwards"
 
 rig_build "$rig_work/build" -Dc_args=-DDISK_ANSWERS_ZEROS_FOR_LOST
