@@ -17,6 +17,9 @@ void *memset(void *dst, int byte, size_t size);
 #define tmem_load(p)	 __atomic_load_n((p), __ATOMIC_RELAXED)
 #define tmem_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 
+/* Adds to a word that has one writer at a time, and readers at any time. */
+#define tmem_bump(p, v) tmem_store((p), *(p) + (v))
+
 #define tmem_load_acquire(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define tmem_store_release(p, v)  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define tmem_add(p, v)		  __atomic_add_fetch((p), (v), __ATOMIC_RELAXED)

@@ -443,6 +443,7 @@ static int check_order(struct walk *walk, struct heap *heap)
 	uint64_t entries = 0, marked = 0;
 	uint32_t number, segments = 0, i;
 
+	tmem_order_settle(heap);
 	for (number = heap->order.first; number; number = segment->next) {
 		segment = tmem_slab_at(slab, number);
 		EXPECT(walk, segment->first <= segment->count);

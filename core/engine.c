@@ -233,7 +233,8 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	while (done < budget && (client = client_at(engine, turn))) {
 		done += tmem_sweep_client(client, worker, budget - done);
 		if (done < budget)
-			done += tmem_order_compact(&client->heap[0]);
+			done += (tmem_order_compact(&client->heap[0], 64 * (budget - done)) + 63) /
+				64;
 		if (done < budget && bury_client(client))
 			done++;
 		else

@@ -162,7 +162,7 @@ static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag,
 	all->payload += bytes;
 	extent->live += one;
 	extent->units += more;
-	heap->live += (uint64_t)(int64_t)sign;
+	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
 	heap->units += (uint64_t)((int64_t)sign * (int64_t)units);
 	heap->payload += (uint64_t)((int64_t)sign * (int64_t)length);
 	if (!extent->headers && !extent->moving)
@@ -215,7 +215,7 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 		add_empty_locked(heap, extent);
 		return NULL;
 	}
-	heap->extent_bytes -= extent->size;
+	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
 	return extent;
 }
 
@@ -260,7 +260,7 @@ void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *blo
 static void add_extent(struct heap *heap, struct extent *extent)
 {
 	tmem_lock(&heap->lock);
-	heap->extent_bytes += extent->size;
+	tmem_bump(&heap->extent_bytes, extent->size);
 	add_empty_locked(heap, extent);
 	tmem_unlock(&heap->lock);
 }
@@ -281,7 +281,7 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 	extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
 	if (!extent)
 		return -TMEM_ENOMEM;
-	heap->extent_bytes += extent->size;
+	tmem_bump(&heap->extent_bytes, extent->size);
 	heap->spare = extent->number;
 	return 0;
 }
@@ -429,7 +429,7 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 		heap->total[i].payload -= extent->tally[i].payload;
 		heap->payload -= extent->tally[i].payload;
 	}
-	heap->live -= extent->live;
+	tmem_bump(&heap->live, -(uint64_t)extent->live);
 	heap->units -= extent->units;
 	extent->live = 0;
 	extent->units = 0;
@@ -466,7 +466,7 @@ int tmem_heap_drop(struct heap *heap, uint32_t number)
 		unlist_locked(heap, extent);
 	}
 	subtract_locked(heap, extent);
-	heap->extent_bytes -= extent->size;
+	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
 	heap->dropped++;
 	tmem_store(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
@@ -475,7 +475,7 @@ int tmem_heap_drop(struct heap *heap, uint32_t number)
 	/* Only now may a sweep find it and close it. */
 	tmem_lock(&heap->lock);
 	tmem_extent_link(engine, &heap->dead, extent);
-	heap->dead_count++;
+	tmem_bump(&heap->dead_count, 1u);
 	tmem_unlock(&heap->lock);
 	return 0;
 }

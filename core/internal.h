@@ -175,9 +175,12 @@ struct order {
 	uint32_t spare;	    /* taken when last is full */
 	uint32_t discarded; /* segments to give back, linked through next */
 	uint32_t segments;  /* in the chain */
-	uint64_t entries;
+	tmem_word entries;
 	uint32_t passed; /* the heap's clock when the last compaction ended */
-	uint32_t cursor; /* segment before the one to compact next; 0: from the start */
+	uint32_t cursor; /* segment that compaction is at; 0: none */
+	uint32_t before; /* the one before it; 0: it is the first */
+	uint32_t read;	 /* entries of it before this one were looked at */
+	uint32_t kept;	 /* and those before this one stay */
 };
 
 /* ---- heap: a client's blocks of one kind ---- */
@@ -619,7 +622,8 @@ int tmem_order_room_locked(const struct heap *heap);
 void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time);
 int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uint32_t *touched);
 uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth);
-uint32_t tmem_order_compact(struct heap *heap);
+uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
+void tmem_order_settle(struct heap *heap);
 void tmem_order_destroy(struct heap *heap);
 
 /* tree.c */

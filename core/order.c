@@ -95,7 +95,7 @@ void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
 	}
 	set_entry(segment, segment->count++, place);
 	segment->newest = time;
-	order->entries++;
+	tmem_bump(&order->entries, (uint64_t)1);
 }
 
 /* The block's header, if the entry may still mean it; else NULL. */
@@ -142,6 +142,17 @@ static void give_discarded(struct heap *heap)
 	}
 }
 
+/* Ends the work on the segment at the cursor: what was not looked at stays. */
+static void settle_locked(struct heap *heap)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment = segment_at(heap, order->cursor);
+
+	for (; order->read < segment->count; order->read++)
+		set_entry(segment, order->kept++, entry(segment, order->read));
+	segment->count = order->kept;
+}
+
 static void drop_first_locked(struct heap *heap)
 {
 	struct order *order = &heap->order;
@@ -150,8 +161,8 @@ static void drop_first_locked(struct heap *heap)
 	order->first = segment_at(heap, number)->next;
 	if (!order->first)
 		order->last = 0;
-	if (order->cursor == number)
-		order->cursor = 0;
+	if (order->before == number)
+		order->before = 0;
 	discard_locked(heap, number);
 }
 
@@ -171,6 +182,10 @@ int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uin
 	tmem_lock(&heap->lock);
 	for (looks = 0; looks < LOOKS && order->first && !place; looks++) {
 		segment = segment_at(heap, order->first);
+		if (order->cursor == order->first) {
+			settle_locked(heap);
+			order->cursor = 0;
+		}
 		if (segment->first == segment->count) {
 			if (order->first == order->last) {
 				segment->first = 0;
@@ -196,7 +211,7 @@ int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uin
 			}
 		}
 		segment->first++;
-		order->entries--;
+		tmem_bump(&order->entries, -(uint64_t)1);
 		(*touched)++;
 	}
 	discarded = order->discarded;
@@ -225,13 +240,18 @@ uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth)
 	return place;
 }
 
-/* Moves @segment's entries behind those of the one before, if they fit there. */
-static int merge_locked(struct heap *heap, struct order_segment *before,
-			struct order_segment *segment)
+/* ---- compaction ---- */
+
+/* Moves the segment at the cursor behind the one before, if it fits there. */
+static int merge_locked(struct heap *heap)
 {
 	struct order *order = &heap->order;
-	uint32_t number = before->next, have = segment->count - segment->first, i;
+	struct order_segment *segment = segment_at(heap, order->cursor), *before;
+	uint32_t have = segment->count - segment->first, i;
 
+	if (!order->before)
+		return 0;
+	before = segment_at(heap, order->before);
 	if (have > TMEM_ORDER_ENTRIES - before->count)
 		return 0;
 	for (i = 0; i < have; i++)
@@ -239,62 +259,84 @@ static int merge_locked(struct heap *heap, struct order_segment *before,
 	before->count += have;
 	before->newest = segment->newest;
 	before->next = segment->next;
-	if (order->last == number)
-		order->last = order->cursor;
-	discard_locked(heap, number);
+	discard_locked(heap, order->cursor);
 	return 1;
 }
 
-static void squeeze_locked(struct heap *heap, struct order_segment *segment)
+static void enter_locked(struct heap *heap, uint32_t number)
 {
-	uint32_t kept = 0, i;
-	uint64_t place;
+	struct order *order = &heap->order;
 
-	for (i = segment->first; i < segment->count; i++) {
-		place = entry(segment, i);
-		if (alive_locked(heap, segment, place))
-			set_entry(segment, kept++, place);
+	order->cursor = number;
+	if (number) {
+		order->read = segment_at(heap, number)->first;
+		order->kept = order->read;
 	}
-	heap->order.entries -= segment->count - segment->first - kept;
-	segment->first = 0;
-	segment->count = kept;
+}
+
+/* A pass from the oldest segment to the last but one; never into the one that grows. */
+static int begin_locked(struct heap *heap)
+{
+	struct order *order = &heap->order;
+
+	if (order->cursor)
+		return 1;
+	if (order->segments < 3 || order->entries <= heap->live + heap->live / 4)
+		return 0;
+	/* Nothing grows without puts: one pass for each segment of them is enough. */
+	if (heap->clock - order->passed < TMEM_ORDER_ENTRIES)
+		return 0;
+	order->before = 0;
+	enter_locked(heap, order->first);
+	return 1;
 }
 
 /*
- * Background: where more than a quarter of the entries are dead, squeezes one
- * segment and joins it with the one before. Steps done: one per 64 entries.
+ * Where more than a quarter of the entries are dead, looks at up to @budget of
+ * them, squeezes out the dead and joins segments. How many were looked at.
  */
-uint32_t tmem_order_compact(struct heap *heap)
+uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 {
 	struct order *order = &heap->order;
-	struct order_segment *before, *segment;
-	uint32_t steps = 0;
+	struct order_segment *segment;
+	uint32_t looks = 0, next, discarded;
+	uint64_t place;
 
 	tmem_lock(&heap->lock);
-	if (order->segments < 3 || order->entries <= heap->live + heap->live / 4)
-		goto out;
-	/* Nothing grows without puts: one pass for each segment of them is enough. */
-	if (!order->cursor && heap->clock - order->passed < TMEM_ORDER_ENTRIES)
-		goto out;
-	if (!order->cursor) {
-		order->cursor = order->first;
-		squeeze_locked(heap, segment_at(heap, order->cursor));
+	while (looks < budget && begin_locked(heap)) {
+		segment = segment_at(heap, order->cursor);
+		if (order->read < segment->count) {
+			place = entry(segment, order->read++);
+			looks++;
+			if (alive_locked(heap, segment, place))
+				set_entry(segment, order->kept++, place);
+			else
+				tmem_bump(&order->entries, -(uint64_t)1);
+			continue;
+		}
+		settle_locked(heap);
+		next = segment->next;
+		if (!merge_locked(heap))
+			order->before = order->cursor;
+		enter_locked(heap, next == order->last ? 0 : next);
+		if (!order->cursor)
+			order->passed = heap->clock;
 	}
-	before = segment_at(heap, order->cursor);
-	if (!before->next || before->next == order->last) {
-		order->cursor = 0;
-		order->passed = heap->clock;
-		goto out;
-	}
-	segment = segment_at(heap, before->next);
-	steps = (segment->count - segment->first) / 64 + 1;
-	squeeze_locked(heap, segment);
-	if (!merge_locked(heap, before, segment))
-		order->cursor = before->next;
-out:
+	discarded = order->discarded;
 	tmem_unlock(&heap->lock);
-	give_discarded(heap);
-	return steps;
+	if (discarded)
+		give_discarded(heap);
+	return looks;
+}
+
+/* Has no segment half compacted, for who walks them. */
+void tmem_order_settle(struct heap *heap)
+{
+	tmem_lock(&heap->lock);
+	if (heap->order.cursor)
+		settle_locked(heap);
+	heap->order.cursor = 0;
+	tmem_unlock(&heap->lock);
 }
 
 void tmem_order_destroy(struct heap *heap)
@@ -302,14 +344,15 @@ void tmem_order_destroy(struct heap *heap)
 	struct order *order = &heap->order;
 
 	tmem_lock(&heap->lock);
+	order->cursor = 0;
 	while (order->first)
 		drop_first_locked(heap);
 	if (order->spare) {
 		order->segments++;
 		discard_locked(heap, order->spare);
 	}
-	order->spare = 0;
-	order->entries = 0;
+	tmem_store(&order->spare, 0u);
+	tmem_store(&order->entries, (uint64_t)0);
 	tmem_unlock(&heap->lock);
 	give_discarded(heap);
 }

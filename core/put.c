@@ -7,7 +7,8 @@
  */
 #include "internal.h"
 
-#define EVICTIONS 32u /* for the records that one put needs */
+#define EVICTIONS   32u /* for the records that one put needs */
+#define ORDER_LOOKS 8u	/* a put adds one entry; where a quarter is dead, eight looks find two */
 
 /*
  * The page into a reserved block. Raw pages are copied straight into the
@@ -106,7 +107,7 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct po
 	       const struct key *key, const void *page)
 {
 	struct reserve reserve;
-	uint64_t slot;
+	uint64_t slot, live;
 	int err;
 
 	if (tmem_unlikely(tmem_load(&client->frozen)))
@@ -126,6 +127,10 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct po
 	tmem_store_release(&worker->held, 0u);
 	tmem_spares_settle(worker, pool);
 	tmem_directory_grow(pool, worker);
+	live = tmem_load(&pool->heap->live);
+	if (tmem_unlikely(tmem_load(&pool->heap->order.entries) >
+			  live + live / 4 + 4 * TMEM_ORDER_ENTRIES))
+		worker->touched += tmem_order_compact(pool->heap, ORDER_LOOKS);
 	return err;
 }
 

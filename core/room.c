@@ -58,7 +58,10 @@ static int drop_ready(struct tmem_engine *engine)
 	return 1;
 }
 
-/* Drops one ephemeral extent of whichever client regrets it least. */
+/*
+ * Drops one ephemeral extent of whichever client regrets it least. 1; 0: it
+ * was in use, try again; -1: there is none.
+ */
 static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 {
 	struct heap *heap;
@@ -68,11 +71,11 @@ static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 	if (drop_ready(engine))
 		return 1;
 	if (!worker)
-		return 0;
+		return -1;
 	heap = tmem_policy_victim(engine, worker);
 	number = heap ? tmem_heap_droppable(heap) : 0;
 	worker->touched++;
-	done = number && !tmem_heap_drop(heap, number);
+	done = !number ? -1 : !tmem_heap_drop(heap, number);
 	tmem_policy_leave(worker);
 	return done;
 }
@@ -103,7 +106,7 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 			if (++refusals > REFUSALS_MAX)
 				return NULL;
 		}
-		if (!drop_one(engine, worker))
+		if (drop_one(engine, worker) < 0)
 			return NULL;
 	}
 	return NULL;

@@ -204,7 +204,7 @@ static int end_pass(struct heap *heap)
 		heap->sweeping = extent->next;
 		tmem_extent_close(engine, extent);
 		tmem_lock(&heap->lock);
-		heap->dead_count--;
+		tmem_bump(&heap->dead_count, -1u);
 		tmem_unlock(&heap->lock);
 	}
 	return heap->sweeping != 0;
