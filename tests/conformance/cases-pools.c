@@ -259,6 +259,20 @@ static void same_nonce_resumes_the_session(const struct backend *backend)
 	rig_stop(rig);
 }
 
+static void first_nonce_keeps_what_was_made_before(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 0, 1);
+	int client = rig_client(rig, 1u << 20);
+	uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT);
+
+	MUST_EQ(rig_put(rig, client, rig_handle(pool, 1, 1), page_tag(PAGE_TEXT, 1)), 0);
+	MUST_EQ(rig->backend->session(rig, client, 8), 1);
+	MUST_EQ(rig_get(rig, client, rig_handle(pool, 1, 1), page_tag(PAGE_TEXT, 1)), 1);
+	MUST_EQ(rig->backend->session(rig, client, 9), 1);
+	MUST_EQ(rig_get(rig, client, rig_handle(pool, 1, 1), 0), -TMEM_ENODEV);
+	rig_stop(rig);
+}
+
 static void another_nonce_ends_the_former_life(const struct backend *backend)
 {
 	struct rig *rig = case_start(backend, 0, 1);
@@ -367,6 +381,8 @@ const struct conformance_case cases_pools[] = {
 	{"1", "pool-number-is-not-reused", ADMIN, pool_number_is_not_reused},
 	{"9", "one-page-pool", ADMIN | CAN_STATS, one_page_pool},
 	{"1", "same-nonce-resumes-the-session", ADMIN, same_nonce_resumes_the_session},
+	{"1", "first-nonce-keeps-what-was-made-before", ADMIN,
+	 first_nonce_keeps_what_was_made_before},
 	{"1", "another-nonce-ends-the-former-life", ADMIN | CAN_STATS,
 	 another_nonce_ends_the_former_life},
 	{"3.11", "frozen-refuses-puts-only", ADMIN, frozen_refuses_puts_only},

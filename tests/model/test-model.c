@@ -33,7 +33,7 @@ static void run(const struct backend *backend, const struct options *o, struct t
 {
 	struct rig_setup setup = {
 		.capacity = o->capacity,
-		.persistent = o->capacity / 5,
+		.persistent = o->capacity / 6,
 		.extent_size = o->extent,
 		.seed = o->seed,
 	};
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 	if (!o.pages)
 		o.pages = 3000;
 	if (!o.capacity)
-		o.capacity = 5u << 20;
+		o.capacity = 6u << 20;
 	if (planted) {
 		o.operations = 50000;
 		return run_planted(&o);

@@ -119,14 +119,15 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
 	result = twin->rig->backend->session(twin->rig, c->number, nonce + 1);
 	if (result != (c->nonce != nonce + 1))
 		FAIL("operation %" PRIu64 ": session says %d", twin->operation, result);
-	if (result) {
-		c->nonce = nonce + 1;
+	/* The first session takes over what was made before it. */
+	if (result && c->nonce) {
 		memset(c->pool, 0, sizeof(c->pool));
 		c->pools = 0;
 		model_drop_client(&twin->model, (int)client);
 	}
+	c->nonce = nonce + 1;
 	done(twin);
-	return result == 1;
+	return c->pools == 0;
 }
 
 void twin_freeze(struct twin *twin, unsigned int client, bool frozen)
@@ -153,6 +154,9 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 	result = rig_pool_create(twin->rig, c->number, &config);
 	if (result < 0) {
 		if (result == -TMEM_ENOMEM && twin->may_run_dry)
+			twin->refused++;
+		/* The directory of a persistent pool is billed. */
+		else if (result == -TMEM_ENOSPC && flags & TMEM_POOL_PERSISTENT)
 			twin->refused++;
 		else if (result != -TMEM_EOVERFLOW)
 			FAIL("operation %" PRIu64 ": no pool: %d", twin->operation, result);

@@ -48,7 +48,7 @@ void twin_stop(struct twin *twin);
 /* @client: 0 to TWIN_CLIENTS - 1. Each is nothing where it makes no sense. */
 void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocation, uint8_t codec);
 void twin_client_destroy(struct twin *twin, unsigned int client);
-/* True if another session began. */
+/* True if the client has no pools then. */
 bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce);
 void twin_freeze(struct twin *twin, unsigned int client, bool frozen);
 /* The pool's number, or -1 if none was made. */
