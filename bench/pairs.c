@@ -51,6 +51,17 @@ static double timed(const struct bench_side *side, uint32_t first, uint32_t coun
 	return (double)(bench_now() - start) / count;
 }
 
+/* The slower of the two sides fills the slice; @a and @b are ns per operation. */
+static void fit(struct bench_pairs *pairs, double a, double b)
+{
+	double most = a > b ? a : b;
+
+	pairs->slice = (uint32_t)(SLICE_NS / (most > 1 ? most : 1));
+	if (pairs->slice < 64)
+		pairs->slice = 64;
+	pairs->slice &= ~63u; /* whole batches */
+}
+
 static void one_pair(struct bench_pairs *pairs, const struct bench_side *ours,
 		     const struct bench_side *peer, const struct bench_side *floor, uint32_t first,
 		     uint32_t count)
@@ -66,6 +77,8 @@ static void one_pair(struct bench_pairs *pairs, const struct bench_side *ours,
 	a = timed(ours, first, count);
 	b = timed(peer, first, count);
 	pairs->turns++;
+	/* The probe may have met work that waited since before; so each pair sizes the next. */
+	fit(pairs, a, b);
 	if (bench_involuntary_switches() != switches) {
 		pairs->thrown++;
 	} else if (pairs->count < BENCH_PAIRS_MAX) {
@@ -81,29 +94,18 @@ static void one_pair(struct bench_pairs *pairs, const struct bench_side *ours,
 		pairs->floor[pairs->floors++] = c;
 }
 
-/* The slower of the two sides fills the slice. */
-static uint32_t probe(struct bench_pairs *pairs, const struct bench_side *ours,
-		      const struct bench_side *peer, uint32_t first, uint32_t total)
-{
-	uint32_t count = total < PROBE ? total : PROBE;
-	double a = timed(ours, first, count), b = timed(peer, first, count);
-	double most = a > b ? a : b;
-
-	pairs->slice = (uint32_t)(SLICE_NS / (most > 1 ? most : 1));
-	if (pairs->slice < 64)
-		pairs->slice = 64;
-	pairs->slice &= ~63u; /* whole batches */
-	return count;
-}
-
 void bench_pairs_run(struct bench_pairs *pairs, const struct bench_side *ours,
 		     const struct bench_side *peer, const struct bench_side *floor, uint32_t first,
 		     uint32_t total)
 {
 	uint32_t done = 0;
+	double a;
 
-	if (pairs->slice == 0)
-		done = probe(pairs, ours, peer, first, total);
+	if (pairs->slice == 0) {
+		done = total < PROBE ? total : PROBE;
+		a = timed(ours, first, done);
+		fit(pairs, a, timed(peer, first, done));
+	}
 	while (done < total) {
 		uint32_t count = total - done < pairs->slice ? total - done : pairs->slice;
 
