@@ -32,6 +32,27 @@ void *memset(void *dst, int byte, size_t size);
 #define tmem_fence_acquire()	  __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define tmem_fence_release()	  __atomic_thread_fence(__ATOMIC_RELEASE)
 
+/*
+ * A word of memory that may be in use as something else by now: whoever reads
+ * it judges it afterwards, and ThreadSanitizer need not.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TMEM_RACY __attribute__((no_sanitize("thread"), noinline))
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define TMEM_RACY __attribute__((no_sanitize_thread, noinline))
+#endif
+#ifndef TMEM_RACY
+#define TMEM_RACY inline
+#endif
+
+static TMEM_RACY uint32_t tmem_peek(const uint32_t *word)
+{
+	return *(const volatile uint32_t *)word;
+}
+
 /* One compare and exchange; *@expected becomes what was seen. */
 #define tmem_cas(p, expected, v) \
 	__atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)

@@ -343,7 +343,6 @@ static int check_pool(struct walk *walk, struct pool *pool)
 	const struct tmem_object_id *id;
 	uint64_t hash;
 
-	walk->used[SLAB_POOL]++;
 	for (bucket = 0; bucket < pool->bucket_count; bucket++) {
 		root = tmem_directory_bucket_at(pool, bucket);
 		id = NULL;
@@ -483,6 +482,7 @@ static int check_client(struct walk *walk, struct tmem_client *client)
 			return -TMEM_EIO;
 	EXPECT(walk, walk->dying == client->dying_count);
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		walk->used[SLAB_POOL] += !!client->pool_record[i];
 		if (!client->pools[i])
 			continue;
 		dying_pools += client->pools[i]->state == POOL_DYING;

@@ -142,6 +142,7 @@ void tmem_client_free(struct tmem_client *client)
 
 	for (i = 0; i < 2; i++)
 		tmem_heap_destroy(&client->heap[i]);
+	tmem_pool_records_free(client);
 	for (i = 0; i < SLAB_COUNT; i++)
 		tmem_slab_release(&engine->slab[i], &client->promise[i]);
 	tmem_lock(&engine->lock);

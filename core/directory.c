@@ -76,7 +76,7 @@ int tmem_directory_create(struct pool *pool, struct tmem_worker *worker)
 		tmem_directory_destroy(pool);
 		return -TMEM_ENOMEM;
 	}
-	pool->bucket_count = TMEM_BUCKETS;
+	tmem_store_release(&pool->bucket_count, TMEM_BUCKETS);
 	return 0;
 }
 

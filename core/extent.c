@@ -33,7 +33,7 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 {
 	struct slab *slab = &engine->slab[SLAB_EXTENT];
 	struct extent *extent;
-	uint32_t number, headers_record = 0, bins_record = 0, generation;
+	uint32_t number, headers_record = 0, bins_record = 0;
 	unsigned char *base;
 
 	number = tmem_slab_take(slab, worker, 1);
@@ -53,15 +53,20 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	if (!base)
 		goto err_bins;
 	extent = tmem_slab_at(slab, number);
-	generation = extent->generation;
-	memset(extent, 0, sizeof(*extent));
 	extent->base = base;
-	extent->heap = heap;
-	extent->number = number;
+	extent->headers = NULL;
+	extent->bins = NULL;
 	extent->size = size;
-	extent->generation = generation;
 	extent->headers_record = headers_record;
 	extent->bins_record = bins_record;
+	extent->live = 0;
+	extent->units = 0;
+	extent->class = 0;
+	extent->moving = 0;
+	memset(extent->tally, 0, sizeof(extent->tally));
+	/* Those who still have the number from its last life look at these. */
+	tmem_store(&extent->number, number);
+	tmem_store(&extent->heap, heap);
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
 	return extent;
 

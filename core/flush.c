@@ -22,7 +22,7 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed)
 {
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
-	struct heap *heap = extent->heap;
+	struct heap *heap = tmem_load(&extent->heap);
 
 	tmem_heap_free(heap, SLOT_PLACE(slot), generation);
 	if (billed && heap->kind == TMEM_EXTENT_PERSISTENT)

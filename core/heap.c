@@ -163,7 +163,7 @@ static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag,
 	extent->live += one;
 	extent->units += more;
 	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
-	heap->units += (uint64_t)((int64_t)sign * (int64_t)units);
+	tmem_bump(&heap->units, (uint64_t)((int64_t)sign * (int64_t)units));
 	heap->payload += (uint64_t)((int64_t)sign * (int64_t)length);
 	if (!extent->headers && !extent->moving)
 		tmem_pack_moved_locked(heap, extent);
@@ -230,7 +230,7 @@ void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation)
 	struct block *block;
 
 	tmem_lock(&heap->lock);
-	if (extent->generation == generation && extent->heap == heap) {
+	if (tmem_load(&extent->generation) == generation && tmem_load(&extent->heap) == heap) {
 		block = tmem_block(extent, tmem_place_unit(place));
 		if (!(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
 			closed = free_locked(heap, extent, place);
@@ -289,7 +289,7 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 /* The next extent of an ephemeral heap: an eighth of what it has, within bounds. */
 static uint32_t next_size(const struct heap *heap)
 {
-	uint64_t size = tmem_power2(heap->extent_bytes / 8);
+	uint64_t size = tmem_power2(tmem_load(&heap->extent_bytes) / 8);
 	uint32_t most = heap->client->engine->extent_size;
 	uint32_t least = tmem_min32(most, 64u << 10);
 
@@ -311,8 +311,10 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	uint32_t size = next_size(heap), number;
 	uint64_t cap = tmem_load(&heap->client->cap);
 	int pages = length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) &&
-		    heap->units >= (uint64_t)TMEM_PAGES_MIN * engine->extent_size / TMEM_UNIT;
-	int capped = cap && (heap->extent_bytes >= cap || size > cap - heap->extent_bytes);
+		    tmem_load(&heap->units) >=
+			    (uint64_t)TMEM_PAGES_MIN * engine->extent_size / TMEM_UNIT;
+	uint64_t held = tmem_load(&heap->extent_bytes);
+	int capped = cap && (held >= cap || size > cap - held);
 	struct extent *extent;
 
 	extent = NULL;
@@ -430,7 +432,7 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 		heap->payload -= extent->tally[i].payload;
 	}
 	tmem_bump(&heap->live, -(uint64_t)extent->live);
-	heap->units -= extent->units;
+	tmem_bump(&heap->units, -(uint64_t)extent->units);
 	extent->live = 0;
 	extent->units = 0;
 }
@@ -447,8 +449,8 @@ int tmem_heap_drop(struct heap *heap, uint32_t number)
 	uint32_t state;
 
 	tmem_lock(&heap->lock);
-	state = extent->state;
-	if (extent->heap != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
+	state = tmem_load(&extent->state);
+	if (tmem_load(&extent->heap) != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
 		tmem_unlock(&heap->lock);
 		return -TMEM_EAGAIN;
 	}

@@ -199,7 +199,7 @@ struct heap {
 	/* Guarded by the lock. */
 	uint32_t clock;
 	tmem_word live;	  /* blocks */
-	uint64_t units;	  /* of these */
+	tmem_word units;  /* of these */
 	uint64_t payload; /* bytes */
 	tmem_word extent_bytes;
 	uint32_t empty; /* list: extents without blocks */
@@ -281,6 +281,7 @@ struct bucket_page {
 };
 
 struct bucket_map {
+	uint64_t link; /* the slab's, while the record is free: who is late follows page[] */
 	struct bucket_page *page[TMEM_BUCKET_PAGES];
 	uint32_t number[TMEM_BUCKET_PAGES];
 };
@@ -300,9 +301,11 @@ struct counters {
 	TMEM_COUNTERS(TMEM_COUNTER_WORD_)
 };
 
-enum pool_state { POOL_NONE, POOL_ALIVE, POOL_DYING };
+enum pool_state { POOL_NONE, POOL_MAKING, POOL_ALIVE, POOL_DYING };
 
 struct pool {
+	uint64_t link; /* the slab's, while the record is free */
+	uint32_t record;
 	/* Written under L1 and, for the directory's sake, before a stripe is taken. */
 	uint32_t state;
 	uint32_t serial; /* never given twice */
@@ -321,7 +324,8 @@ struct pool {
 	struct bucket_map *map[TMEM_BUCKET_MAPS];
 	/* Owned by the sweep (client->sweeping). */
 	uint32_t sweep_bucket;
-	/* Each owned by one worker. */
+	struct counters base; /* of the pools that had the record before; under L1 */
+	/* Each owned by one worker; they go on counting from pool to pool. */
 	struct counters counters[];
 };
 
@@ -369,8 +373,8 @@ struct tmem_client {
 	uint32_t pool_epoch[TMEM_POOLS_PER_CLIENT]; /* pools made at this place in this session */
 	/* Written under L1, read without. */
 	struct pool *pools[TMEM_POOLS_PER_CLIENT];
-	uint32_t pool_record[TMEM_POOLS_PER_CLIENT];
-	struct counters gone; /* of its pools that were destroyed; under L1 */
+	uint32_t pool_record
+		[TMEM_POOLS_PER_CLIENT]; /* kept: who is late finds a pool of this client */
 	uint32_t frozen;
 	uint32_t codec;
 	uint32_t weight;
@@ -501,7 +505,7 @@ struct tmem_engine {
 	struct heap *victim; /* who gives next; asked again when victim_uses is 0 */
 	uint32_t victim_uses;
 	uint32_t stepper;     /* 1 while one worker does background work */
-	struct counters gone; /* of pools that were destroyed; under L1 */
+	struct counters gone; /* of clients that were destroyed; under L1 */
 };
 
 /* slab.c */
@@ -711,6 +715,7 @@ uint32_t tmem_sweep_client(struct tmem_client *client, struct tmem_worker *worke
 int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **pool);
 void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool);
 void tmem_pool_free(struct pool *pool);
+void tmem_pool_records_free(struct tmem_client *client);
 
 /* client.c */
 void tmem_client_free(struct tmem_client *client);

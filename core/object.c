@@ -91,6 +91,7 @@ uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, co
 {
 	struct tmem_engine *engine = worker->engine;
 	const struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
+	struct object *object;
 	uint64_t *slot;
 	uint32_t sequence;
 
@@ -100,9 +101,10 @@ uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, co
 		*number = tmem_tree_find(pool->objects,
 					 tmem_load(tmem_directory_bucket(pool, key->hash)),
 					 &key->id, &worker->touched);
-		if (*number)
-			slot = walk(engine, tmem_slab_at(pool->objects, *number), key->index,
-				    &worker->touched);
+		object = *number ? tmem_slab_at(pool->objects, *number) : NULL;
+		/* A pool that was destroyed since the key was made has nothing for it. */
+		if (object && tmem_load(&object->pool) == key->pool)
+			slot = walk(engine, object, key->index, &worker->touched);
 	} while (tmem_stripe_moved(stripe, sequence));
 	return slot;
 }

@@ -104,15 +104,15 @@ static struct block *alive_locked(const struct heap *heap, const struct order_se
 {
 	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
 	struct block *block;
-	uint32_t time;
+	uint32_t state, time;
 
-	if (extent->heap != heap ||
-	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED))
+	state = tmem_load(&extent->state);
+	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED))
 		return NULL;
 	block = tmem_block(extent, tmem_place_unit(place));
-	if (!(tmem_load(&block->tag) & TAG_USED))
+	if (!(tmem_peek(&block->tag) & TAG_USED))
 		return NULL;
-	time = tmem_load(&block->time);
+	time = tmem_peek(&block->time);
 	return time - segment->oldest <= segment->newest - segment->oldest ? block : NULL;
 }
 
@@ -200,9 +200,9 @@ int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uin
 		if (!block) {
 			place = 0;
 		} else {
-			copy->object = tmem_load(&block->object);
-			copy->index = tmem_load(&block->index);
-			copy->tag = tmem_load(&block->tag);
+			copy->object = tmem_peek(&block->object);
+			copy->index = tmem_peek(&block->index);
+			copy->tag = tmem_peek(&block->tag);
 			if (!copy->object) {
 				/* In flight: as good as new, so leave it where it is and stop. */
 				place = 0;

@@ -38,6 +38,13 @@ static int judge_pool(const struct tmem_pool_config *config)
 	return 0;
 }
 
+static struct pool *pool_at(struct tmem_client *client, uint32_t place)
+{
+	uint32_t record = client->pool_record[place];
+
+	return record ? tmem_slab_at(&client->engine->slab[SLAB_POOL], record) : NULL;
+}
+
 /* A pool of the same cookie, or a place for a new one; negative: neither. L1 is held. */
 static int choose_place_locked(struct tmem_client *client, const struct tmem_pool_config *config,
 			       int *found)
@@ -48,13 +55,13 @@ static int choose_place_locked(struct tmem_client *client, const struct tmem_poo
 
 	*found = 0;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		pool = client->pools[i];
-		if (!pool) {
+		pool = pool_at(client, i);
+		if (!pool || pool->state == POOL_NONE) {
 			if (place < 0)
 				place = (int)i;
 			continue;
 		}
-		if (pool->state == POOL_DYING && place == -TMEM_EOVERFLOW)
+		if (pool->state != POOL_ALIVE && place == -TMEM_EOVERFLOW)
 			place = -TMEM_EAGAIN;
 		if (pool->state == POOL_ALIVE && config->cookie && pool->cookie == config->cookie) {
 			*found = 1;
@@ -64,58 +71,106 @@ static int choose_place_locked(struct tmem_client *client, const struct tmem_poo
 	return place;
 }
 
+/* What the record counted so far belongs to the pools that had it before. */
+static void set_base(struct pool *pool)
+{
+	uint32_t i;
+
+	memset(&pool->base, 0, sizeof(pool->base));
+	for (i = 0; i < pool->client->engine->worker_limit; i++) {
+#define BASE(name, unit, sentence) pool->base.name += tmem_load(&pool->counters[i].name);
+		TMEM_COUNTERS(BASE)
+#undef BASE
+	}
+}
+
+/* Nobody finds the pool yet; the late ones of its record's last life look at serial and state. */
 static void init_pool(struct tmem_client *client, struct pool *pool,
 		      const struct tmem_pool_config *config)
 {
 	struct tmem_engine *engine = client->engine;
 	int persistent = !!(config->flags & TMEM_POOL_PERSISTENT);
 
-	memset(pool, 0, sizeof(*pool) + engine->worker_limit * sizeof(struct counters));
 	pool->client = client;
-	pool->flags = config->flags;
+	tmem_store(&pool->flags, config->flags);
 	pool->cookie = config->cookie;
-	pool->heap = &client->heap[persistent];
-	pool->objects = &engine->slab[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E];
+	tmem_store(&pool->heap, &client->heap[persistent]);
+	tmem_store(&pool->objects, &engine->slab[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E]);
+	tmem_store(&pool->object_count, 0u);
+	tmem_store(&pool->index_bytes, (uint64_t)0);
+	pool->sweep_bucket = 0;
+	set_base(pool);
+}
+
+/* The record of @place, whose pool is being made; NULL: no memory. No lock held. */
+static struct pool *have_record(struct tmem_client *client, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = client->engine;
+	uint32_t record = tmem_slab_take(&engine->slab[SLAB_POOL], worker, 0);
+	struct pool *pool;
+
+	if (!record)
+		return NULL;
+	pool = tmem_slab_at(&engine->slab[SLAB_POOL], record);
+	memset(pool, 0, sizeof(*pool) + engine->worker_limit * sizeof(struct counters));
+	pool->record = record;
+	return pool;
+}
+
+/* L1 is held. */
+static void publish_locked(struct tmem_client *client, struct pool *pool, uint32_t place)
+{
+	struct tmem_engine *engine = client->engine;
+	uint32_t epoch = client->pool_epoch[place]++;
+
+	tmem_store(&pool->number, place + epoch * TMEM_POOLS_PER_CLIENT);
+	/* 0 means none: after four thousand million pools it is left out. */
+	if (!++engine->next_serial)
+		engine->next_serial = 1;
+	tmem_store(&pool->serial, engine->next_serial);
+	tmem_store_release(&pool->state, (uint32_t)POOL_ALIVE);
+	tmem_store_release(&client->pools[place], pool);
 }
 
 int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 		     const struct tmem_pool_config *config)
 {
 	struct tmem_engine *engine = client->engine;
-	struct slab *slab = &engine->slab[SLAB_POOL];
-	struct pool *pool;
-	uint32_t record;
+	struct pool *pool, *spare;
 	int place, found, err;
 
 	err = judge_pool(config);
 	if (err)
 		return err;
-	record = tmem_slab_take(slab, worker, 0);
-	if (!record)
+	spare = have_record(client, worker);
+	if (!spare)
 		return -TMEM_ENOMEM;
-	pool = tmem_slab_at(slab, record);
-	init_pool(client, pool, config);
-	if (tmem_directory_create(pool, worker)) {
-		tmem_slab_give(slab, record, NULL);
-		return -TMEM_ENOMEM;
-	}
 	tmem_lock(&engine->lock);
 	place = choose_place_locked(client, config, &found);
-	if (place < 0 || found) {
-		tmem_unlock(&engine->lock);
-		tmem_directory_destroy(pool);
-		tmem_slab_give(slab, record, NULL);
-		return place;
+	pool = place < 0 || found ? NULL : pool_at(client, (uint32_t)place);
+	if (place >= 0 && !found) {
+		if (!pool) {
+			pool = spare;
+			spare = NULL;
+			client->pool_record[place] = pool->record;
+		}
+		tmem_store(&pool->state, (uint32_t)POOL_MAKING);
 	}
-	pool->number = (uint32_t)place + client->pool_epoch[place]++ * TMEM_POOLS_PER_CLIENT;
-	/* 0 means none: after four thousand million pools it is left out. */
-	if (!++engine->next_serial)
-		engine->next_serial = 1;
-	tmem_store(&pool->serial, engine->next_serial);
-	tmem_store_release(&pool->state, (uint32_t)POOL_ALIVE);
-	client->pool_record[place] = record;
-	tmem_store_release(&client->pools[place], pool);
-	err = (int)pool->number;
+	tmem_unlock(&engine->lock);
+	if (spare)
+		tmem_slab_give(&engine->slab[SLAB_POOL], spare->record, NULL);
+	if (!pool)
+		return place;
+
+	init_pool(client, pool, config);
+	err = tmem_directory_create(pool, worker);
+	tmem_lock(&engine->lock);
+	if (!err) {
+		publish_locked(client, pool, (uint32_t)place);
+		err = (int)pool->number;
+	} else {
+		tmem_store(&pool->state, (uint32_t)POOL_NONE);
+	}
 	tmem_unlock(&engine->lock);
 	return err;
 }
@@ -129,32 +184,39 @@ void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool)
 	tmem_add(&client->dying_pools, 1u);
 }
 
-static void keep_counters(struct tmem_engine *engine, const struct pool *pool)
-{
-	uint32_t i;
-
-	for (i = 0; i < engine->worker_limit; i++) {
-#define KEEP(name, unit, sentence)                   \
-	engine->gone.name += pool->counters[i].name; \
-	pool->client->gone.name += pool->counters[i].name;
-		TMEM_COUNTERS(KEEP)
-#undef KEEP
-	}
-}
-
-/* A dead pool without objects. L1 is held. */
+/* A dead pool without objects; its record waits for the next one at its place. L1 is held. */
 void tmem_pool_free(struct pool *pool)
 {
 	struct tmem_client *client = pool->client;
-	struct tmem_engine *engine = client->engine;
-	uint32_t place = pool->number % TMEM_POOLS_PER_CLIENT;
 
-	keep_counters(engine, pool);
-	tmem_store_release(&client->pools[place], (struct pool *)NULL);
+	tmem_store_release(&client->pools[pool->number % TMEM_POOLS_PER_CLIENT],
+			   (struct pool *)NULL);
 	tmem_store(&pool->serial, 0u);
 	tmem_sub(&client->dying_pools, 1u);
 	tmem_directory_destroy(pool);
-	tmem_slab_give(&engine->slab[SLAB_POOL], client->pool_record[place], NULL);
+	tmem_store_release(&pool->state, (uint32_t)POOL_NONE);
+}
+
+/* The client goes, and all that its pools counted is the host's. L1 is not held. */
+void tmem_pool_records_free(struct tmem_client *client)
+{
+	struct tmem_engine *engine = client->engine;
+	struct pool *pool;
+	uint32_t place, i;
+
+	for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++) {
+		pool = pool_at(client, place);
+		if (!pool)
+			continue;
+		tmem_lock(&engine->lock);
+		for (i = 0; i < engine->worker_limit; i++) {
+#define KEEP(name, unit, sentence) engine->gone.name += tmem_load(&pool->counters[i].name);
+			TMEM_COUNTERS(KEEP)
+#undef KEEP
+		}
+		tmem_unlock(&engine->lock);
+		tmem_slab_give(&engine->slab[SLAB_POOL], client->pool_record[place], NULL);
+	}
 }
 
 int tmem_pool_destroy(struct tmem_client *client, struct tmem_worker *worker, uint32_t number)

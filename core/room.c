@@ -139,7 +139,7 @@ uint32_t tmem_room_prepare(struct tmem_engine *engine)
 	uint32_t wanted;
 
 	tmem_lock(&engine->room_lock);
-	wanted = engine->ready_count < TMEM_READY && engine->ephemeral_taken;
+	wanted = engine->ready_count < TMEM_READY && tmem_load(&engine->ephemeral_taken);
 	tmem_unlock(&engine->room_lock);
 	if (!wanted || !count_in(engine, TMEM_EXTENT_EPHEMERAL, engine->extent_size))
 		return 0;
@@ -154,7 +154,7 @@ uint32_t tmem_room_prepare(struct tmem_engine *engine)
 		engine->ready[engine->ready_count++] = memory;
 		memory = NULL;
 	}
-	engine->ephemeral_taken = 0;
+	tmem_store(&engine->ephemeral_taken, 0u);
 	tmem_unlock(&engine->room_lock);
 	if (memory)
 		tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);

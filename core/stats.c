@@ -12,12 +12,17 @@ static void add_counters(struct tmem_stats *stats, const struct counters *counte
 #undef ADD
 }
 
-static void add_pool(struct tmem_stats *stats, const struct pool *pool)
+/* What the record's workers counted, in this pool's life and before. */
+static void add_record(struct tmem_stats *stats, const struct pool *pool)
 {
 	uint32_t i;
 
 	for (i = 0; i < pool->client->engine->worker_limit; i++)
 		add_counters(stats, &pool->counters[i]);
+}
+
+static void add_index(struct tmem_stats *stats, const struct pool *pool)
+{
 	stats->objects += tmem_load(&pool->object_count);
 	stats->index_bytes += tmem_load(&pool->index_bytes);
 }
@@ -60,9 +65,13 @@ static void add_client_locked(struct tmem_stats *stats, struct tmem_client *clie
 {
 	uint32_t i;
 
-	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		if (client->pool_record[i])
+			add_record(stats, tmem_slab_at(&client->engine->slab[SLAB_POOL],
+						       client->pool_record[i]));
 		if (client->pools[i])
-			add_pool(stats, client->pools[i]);
+			add_index(stats, client->pools[i]);
+	}
 	add_heaps(stats, client);
 	stats->allocation += client->allocation;
 	stats->billed += tmem_load(&client->billed);
@@ -76,7 +85,6 @@ void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	tmem_lock(&engine->lock);
 	add_client_locked(stats, client);
-	add_counters(stats, &client->gone);
 	tmem_unlock(&engine->lock);
 	stats->capacity = tmem_load(&client->cap);
 }
@@ -109,7 +117,11 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 	tmem_lock(&engine->lock);
 	err = tmem_pool_find(client, number, &pool);
 	if (!err) {
-		add_pool(stats, pool);
+		add_record(stats, pool);
+#define LESS(name, unit, sentence) stats->name -= pool->base.name;
+		TMEM_COUNTERS(LESS)
+#undef LESS
+		add_index(stats, pool);
 		persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 		tmem_lock(&pool->heap->lock);
 		tally = &pool->heap->total[number % TMEM_POOLS_PER_CLIENT];
