@@ -11,13 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct world {
@@ -329,6 +325,38 @@ static void discard_of_everything_is_stepped(void **state)
 	assert_int_equal(figures.blocks_stored, 0);
 	assert_int_equal(fe_read(&fe, 0, 97, 0, &same), FE_OK);
 	assert_true(same);
+	fe_close(&fe);
+}
+
+/* As many blocks as the allocation holds, each of them, again and again, in any order. */
+static void full_disk_takes_every_rewrite(void **state)
+{
+	struct world *world = *state;
+	struct guest *large = harness_guest(world->harness, "large", 0, false);
+	struct guest_figures figures;
+	struct frontend fe;
+	uint64_t blocks, i, block;
+	bool same;
+
+	guest_figures(large, &figures);
+	blocks = figures.disk_bytes / 4096;
+	fe_init(&fe, harness_path(world->harness, "large"), pump, world->harness);
+	assert_int_equal(fe_up(&fe, 1, true), 0);
+	for (i = 0; i < blocks; i++)
+		assert_int_equal(fe_write(&fe, 0, i, 1), FE_OK);
+	guest_figures(large, &figures);
+	assert_int_equal(figures.blocks_stored, blocks);
+	for (i = 0; i < blocks; i++) {
+		block = i * 7919 % blocks;
+		if (i % 16 == 0)
+			assert_int_equal(fe_range(&fe, 0, FE_DISCARD, block * 8, 8, 0), FE_OK);
+		assert_int_equal(fe_write(&fe, 0, block, 2), FE_OK);
+	}
+	for (i = 0; i < blocks; i += 3) {
+		block = i * 7919 % blocks;
+		assert_int_equal(fe_read(&fe, 0, block, 2, &same), FE_OK);
+		assert_true(same);
+	}
 	fe_close(&fe);
 }
 
@@ -681,56 +709,6 @@ static void in_use_is_told_once(void **state)
 	assert_int_equal(hook_calls, 1);
 }
 
-static void socket_is_private_and_stale_one_is_replaced(void **state)
-{
-	struct world *world = *state;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *path = harness_path(world->harness, "stale");
-	struct stat stat_buf;
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	strcpy(address.sun_path, path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	close(fd);
-	harness_guest(world->harness, "stale", 16, false);
-	path = harness_path(world->harness, "stale");
-	assert_int_equal(stat(path, &stat_buf), 0);
-	assert_int_equal(stat_buf.st_mode & 0777, 0700);
-}
-
-static int create(struct world *world, const char *path, uint64_t disk, uint64_t allocation)
-{
-	const struct guest_config config = {
-		.name = "x", .socket_path = path, .disk_bytes = disk, .allocation = allocation};
-	struct guest *guest = NULL;
-	int error = guest_create(harness_daemon(world->harness), &config, &guest);
-
-	assert_true(error && !guest);
-	harness_check(world->harness);
-	return error;
-}
-
-static void bad_guests_are_refused(void **state)
-{
-	struct world *world = *state;
-	char path[300];
-
-	memset(path, 'a', sizeof(path));
-	path[0] = '/';
-	path[sizeof(path) - 1] = 0;
-	assert_int_equal(create(world, path, 0, 8 << 20), -ENAMETOOLONG);
-	assert_int_equal(create(world, harness_path(world->harness, "good"), 0, 8 << 20),
-			 -EADDRINUSE);
-	assert_int_equal(create(world, "/proc/x", 0, 8 << 20), -ENOENT);
-	assert_int_equal(create(world, "/dev/null", 0, 8 << 20), -EEXIST);
-	assert_int_equal(create(world, harness_path(world->harness, "x"), 4097, 8 << 20), -EINVAL);
-	assert_int_equal(create(world, harness_path(world->harness, "x"), 8 << 20, 8 << 20),
-			 -TMEM_ENOSPC);
-	assert_int_equal(create(world, harness_path(world->harness, "x"), 0, 4096), -TMEM_ENOSPC);
-	assert_int_equal(create(world, harness_path(world->harness, "x"), 0, 4096ull << 20),
-			 -TMEM_ENOSPC);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -751,6 +729,7 @@ int main(void)
 		CASE(discard_empties),
 		CASE(write_zeroes_is_exact),
 		CASE(discard_of_everything_is_stepped),
+		CASE(full_disk_takes_every_rewrite),
 		CASE(several_ranges_in_one_request),
 		CASE(contents_survive_stop_reset_and_reconnect),
 		CASE(frozen_writes_wait_and_reads_go_on),
@@ -764,8 +743,6 @@ int main(void)
 		CASE(reset_device_stops_rings),
 		CASE(front_end_is_slow),
 		CASE(in_use_is_told_once),
-		CASE(socket_is_private_and_stale_one_is_replaced),
-		CASE(bad_guests_are_refused),
 	};
 
 	alarm(120);
