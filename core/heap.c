@@ -404,14 +404,15 @@ uint32_t tmem_heap_droppable(struct heap *heap)
 {
 	uint32_t birth, number = tmem_place_extent(tmem_order_oldest(heap, &birth));
 	struct extent *extent;
-	uint32_t i;
+	uint32_t state, i;
 	int fits = 0;
 
 	tmem_lock(&heap->lock);
 	if (number) {
 		extent = tmem_extent(heap->client->engine, number);
-		fits = extent->heap == heap &&
-		       (extent->state == EXTENT_PAGES || extent->state == EXTENT_PACKED);
+		state = tmem_load(&extent->state);
+		fits = tmem_load(&extent->heap) == heap &&
+		       (state == EXTENT_PAGES || state == EXTENT_PACKED);
 	}
 	if (!fits)
 		number = heap->empty ? heap->empty : heap->full ? heap->full : heap->pages;
