@@ -482,7 +482,7 @@ static int check_client(struct walk *walk, struct tmem_client *client)
 			return -TMEM_EIO;
 	EXPECT(walk, walk->dying == client->dying_count);
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		walk->used[SLAB_POOL] += !!client->pool_record[i];
+		walk->used[SLAB_POOL] += !!client->pool_record[0][i] + !!client->pool_record[1][i];
 		if (!client->pools[i])
 			continue;
 		dying_pools += client->pools[i]->state == POOL_DYING;

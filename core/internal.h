@@ -373,8 +373,8 @@ struct tmem_client {
 	uint32_t pool_epoch[TMEM_POOLS_PER_CLIENT]; /* pools made at this place in this session */
 	/* Written under L1, read without. */
 	struct pool *pools[TMEM_POOLS_PER_CLIENT];
-	uint32_t pool_record
-		[TMEM_POOLS_PER_CLIENT]; /* kept: who is late finds a pool of this client */
+	/* Ephemeral, persistent. Kept: who is late finds a pool of this client and kind. */
+	uint32_t pool_record[2][TMEM_POOLS_PER_CLIENT];
 	uint32_t frozen;
 	uint32_t codec;
 	uint32_t weight;

@@ -38,11 +38,25 @@ static int judge_pool(const struct tmem_pool_config *config)
 	return 0;
 }
 
-static struct pool *pool_at(struct tmem_client *client, uint32_t place)
+static struct pool *pool_at(struct tmem_client *client, uint32_t kind, uint32_t place)
 {
-	uint32_t record = client->pool_record[place];
+	uint32_t record = client->pool_record[kind][place];
 
 	return record ? tmem_slab_at(&client->engine->slab[SLAB_POOL], record) : NULL;
+}
+
+/* The pool that has @place, in whatever state; NULL: none. L1 is held. */
+static struct pool *pool_in_use(struct tmem_client *client, uint32_t place)
+{
+	struct pool *pool;
+	uint32_t kind;
+
+	for (kind = 0; kind < 2; kind++) {
+		pool = pool_at(client, kind, place);
+		if (pool && pool->state != POOL_NONE)
+			return pool;
+	}
+	return NULL;
 }
 
 /* A pool of the same cookie, or a place for a new one; negative: neither. L1 is held. */
@@ -55,8 +69,8 @@ static int choose_place_locked(struct tmem_client *client, const struct tmem_poo
 
 	*found = 0;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		pool = pool_at(client, i);
-		if (!pool || pool->state == POOL_NONE) {
+		pool = pool_in_use(client, i);
+		if (!pool) {
 			if (place < 0)
 				place = (int)i;
 			continue;
@@ -85,27 +99,21 @@ static void set_base(struct pool *pool)
 }
 
 /* Nobody finds the pool yet; the late ones of its record's last life look at serial and state. */
-static void init_pool(struct tmem_client *client, struct pool *pool,
-		      const struct tmem_pool_config *config)
+static void init_pool(struct pool *pool, const struct tmem_pool_config *config)
 {
-	struct tmem_engine *engine = client->engine;
-	int persistent = !!(config->flags & TMEM_POOL_PERSISTENT);
-
-	pool->client = client;
-	tmem_store(&pool->flags, config->flags);
 	pool->cookie = config->cookie;
-	tmem_store(&pool->heap, &client->heap[persistent]);
-	tmem_store(&pool->objects, &engine->slab[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E]);
 	tmem_store(&pool->object_count, 0u);
 	tmem_store(&pool->index_bytes, (uint64_t)0);
 	pool->sweep_bucket = 0;
 	set_base(pool);
 }
 
-/* The record of @place, whose pool is being made; NULL: no memory. No lock held. */
-static struct pool *have_record(struct tmem_client *client, struct tmem_worker *worker)
+/* A record for a pool of this kind; NULL: no memory. No lock held. */
+static struct pool *new_record(struct tmem_client *client, struct tmem_worker *worker,
+			       uint32_t flags)
 {
 	struct tmem_engine *engine = client->engine;
+	int persistent = !!(flags & TMEM_POOL_PERSISTENT);
 	uint32_t record = tmem_slab_take(&engine->slab[SLAB_POOL], worker, 0);
 	struct pool *pool;
 
@@ -114,6 +122,10 @@ static struct pool *have_record(struct tmem_client *client, struct tmem_worker *
 	pool = tmem_slab_at(&engine->slab[SLAB_POOL], record);
 	memset(pool, 0, sizeof(*pool) + engine->worker_limit * sizeof(struct counters));
 	pool->record = record;
+	pool->client = client;
+	pool->flags = flags;
+	pool->heap = &client->heap[persistent];
+	pool->objects = &engine->slab[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E];
 	return pool;
 }
 
@@ -137,22 +149,23 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 {
 	struct tmem_engine *engine = client->engine;
 	struct pool *pool, *spare;
+	uint32_t kind = !!(config->flags & TMEM_POOL_PERSISTENT);
 	int place, found, err;
 
 	err = judge_pool(config);
 	if (err)
 		return err;
-	spare = have_record(client, worker);
+	spare = new_record(client, worker, config->flags);
 	if (!spare)
 		return -TMEM_ENOMEM;
 	tmem_lock(&engine->lock);
 	place = choose_place_locked(client, config, &found);
-	pool = place < 0 || found ? NULL : pool_at(client, (uint32_t)place);
+	pool = place < 0 || found ? NULL : pool_at(client, kind, (uint32_t)place);
 	if (place >= 0 && !found) {
 		if (!pool) {
 			pool = spare;
 			spare = NULL;
-			client->pool_record[place] = pool->record;
+			client->pool_record[kind][place] = pool->record;
 		}
 		tmem_store(&pool->state, (uint32_t)POOL_MAKING);
 	}
@@ -162,7 +175,7 @@ int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 	if (!pool)
 		return place;
 
-	init_pool(client, pool, config);
+	init_pool(pool, config);
 	err = tmem_directory_create(pool, worker);
 	tmem_lock(&engine->lock);
 	if (!err) {
@@ -204,8 +217,8 @@ void tmem_pool_records_free(struct tmem_client *client)
 	struct pool *pool;
 	uint32_t place, i;
 
-	for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++) {
-		pool = pool_at(client, place);
+	for (place = 0; place < 2 * TMEM_POOLS_PER_CLIENT; place++) {
+		pool = pool_at(client, place % 2, place / 2);
 		if (!pool)
 			continue;
 		tmem_lock(&engine->lock);
@@ -215,7 +228,7 @@ void tmem_pool_records_free(struct tmem_client *client)
 #undef KEEP
 		}
 		tmem_unlock(&engine->lock);
-		tmem_slab_give(&engine->slab[SLAB_POOL], client->pool_record[place], NULL);
+		tmem_slab_give(&engine->slab[SLAB_POOL], pool->record, NULL);
 	}
 }
 

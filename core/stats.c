@@ -63,12 +63,13 @@ static void add_heaps(struct tmem_stats *stats, struct tmem_client *client)
 /* L1 is held. */
 static void add_client_locked(struct tmem_stats *stats, struct tmem_client *client)
 {
-	uint32_t i;
+	uint32_t i, kind;
 
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		if (client->pool_record[i])
-			add_record(stats, tmem_slab_at(&client->engine->slab[SLAB_POOL],
-						       client->pool_record[i]));
+		for (kind = 0; kind < 2; kind++)
+			if (client->pool_record[kind][i])
+				add_record(stats, tmem_slab_at(&client->engine->slab[SLAB_POOL],
+							       client->pool_record[kind][i]));
 		if (client->pools[i])
 			add_index(stats, client->pools[i]);
 	}
