@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Shorthand over the table of a back-end: see rig.h. */
+#include <sched.h>
 #include <stdlib.h>
 
 #include "must.h"
@@ -60,9 +61,12 @@ int rig_client(struct rig *rig, uint64_t allocation)
 {
 	struct tmem_client_config config = {.size = sizeof(config), .allocation = allocation};
 	int client = rig->backend->client_create(rig, &config);
+	unsigned int tries = 0;
 
-	if (client == -TMEM_ENOSPC || client == -TMEM_ENOMEM) {
+	/* As above; what is dying then comes back in a few turns at most. */
+	while ((client == -TMEM_ENOSPC || client == -TMEM_ENOMEM) && tries++ < 20) {
 		rig_settle(rig);
+		sched_yield();
 		client = rig->backend->client_create(rig, &config);
 	}
 	if (client < 0)
@@ -75,8 +79,11 @@ int rig_pool_create(struct rig *rig, int client, const struct tmem_pool_config *
 	unsigned int tries = 0;
 	int pool;
 
+	/* A step of nothing may also mean that another worker is at it. */
 	while ((pool = rig->backend->pool_create(rig, 0, client, config)) == -TMEM_EAGAIN) {
-		if (!rig->backend->step(rig, 0, 1) || ++tries > 1000000)
+		if (!rig->backend->step(rig, 0, 1))
+			sched_yield();
+		if (++tries > 1000000)
 			FAIL("no pool, and no step that brings one nearer");
 	}
 	return pool;
