@@ -216,6 +216,8 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 		return NULL;
 	}
 	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
+	/* In no list any more: nobody may drop it before it is closed. */
+	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
 	return extent;
 }
 

@@ -11,13 +11,31 @@
 /* How often the host may say no although enough was given back to it. */
 #define REFUSALS_MAX 2u
 
+/* What is dropped for others' sake is theirs: an ephemeral extent leaves @claims alone. */
+static int fits_locked(const struct tmem_engine *engine, uint32_t size, uint64_t claims)
+{
+	uint64_t taken = engine->bytes + claims;
+
+	return taken <= engine->capacity && size <= engine->capacity - taken;
+}
+
+/* What persistent extents and records wait for while room is made. */
+static void claim(struct tmem_engine *engine, enum tmem_extent_kind kind, uint64_t bytes)
+{
+	if (kind == TMEM_EXTENT_EPHEMERAL)
+		return;
+	tmem_lock(&engine->room_lock);
+	engine->claims += bytes;
+	tmem_unlock(&engine->room_lock);
+}
+
 /* The capacity says yes: the bytes are counted. */
 static int count_in(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
 {
 	int fits;
 
 	tmem_lock(&engine->room_lock);
-	fits = engine->bytes <= engine->capacity && size <= engine->capacity - engine->bytes;
+	fits = fits_locked(engine, size, kind == TMEM_EXTENT_EPHEMERAL ? engine->claims : 0);
 	if (fits) {
 		engine->bytes += size;
 		if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
@@ -87,7 +105,7 @@ static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 		     enum tmem_extent_kind kind, uint32_t size)
 {
-	void *memory;
+	void *memory = NULL;
 	size_t got;
 	uint32_t drops, refusals = 0;
 
@@ -96,20 +114,22 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 		if (memory)
 			return memory;
 	}
-	for (drops = 0; drops < DROPS_MAX; drops++) {
+	claim(engine, kind, size);
+	for (drops = 0; drops < DROPS_MAX && !memory; drops++) {
 		if (count_in(engine, kind, size)) {
 			got = size;
 			memory = engine->ops->extent_alloc(engine->host, kind, size, size, &got);
 			if (memory)
-				return memory;
+				break;
 			count_out(engine, kind, size);
 			if (++refusals > REFUSALS_MAX)
-				return NULL;
+				break;
 		}
 		if (drop_one(engine, worker) < 0)
-			return NULL;
+			break;
 	}
-	return NULL;
+	claim(engine, kind, -(uint64_t)size);
+	return memory;
 }
 
 void tmem_room_give(struct tmem_engine *engine, enum tmem_extent_kind kind, void *memory,
@@ -125,7 +145,7 @@ int tmem_room_left(struct tmem_engine *engine, uint32_t size)
 	int left;
 
 	tmem_lock(&engine->room_lock);
-	left = engine->bytes <= engine->capacity && size <= engine->capacity - engine->bytes;
+	left = fits_locked(engine, size, engine->claims);
 	left |= engine->ready_count && size == engine->extent_size;
 	tmem_unlock(&engine->room_lock);
 	return left;
