@@ -5,9 +5,10 @@
  */
 #include "internal.h"
 
-#define CHUNK_LEAST (16u << 10)
-#define CHUNK_MOST  (2u << 20)
-#define WORK_MOST   (64u << 10)
+#define EXTENT_LEAST_SIZE (16u << 10) /* a smaller one would lose more than a fifth to its ends */
+#define CHUNK_LEAST	  (16u << 10)
+#define CHUNK_MOST	  (2u << 20)
+#define WORK_MOST	  (64u << 10)
 
 static int is_power2(uint64_t x)
 {
@@ -21,7 +22,7 @@ static int judge_config(const struct tmem_config *config)
 	if (config->size != sizeof(*config) || !config->host_ops || config->workers > TMEM_WORKERS)
 		return -TMEM_EINVAL;
 	if (config->extent_size &&
-	    (!is_power2(config->extent_size) || config->extent_size < TMEM_PAGE_SIZE * 4 ||
+	    (!is_power2(config->extent_size) || config->extent_size < EXTENT_LEAST_SIZE ||
 	     config->extent_size > (TMEM_UNIT << TMEM_UNIT_BITS)))
 		return -TMEM_EINVAL;
 	for (i = 0; i < config->codec_count; i++) {
@@ -75,7 +76,7 @@ static void set_sizes(struct tmem_engine *engine, const struct tmem_config *conf
 		config->extent_size ? config->extent_size : TMEM_UNIT << TMEM_UNIT_BITS;
 	engine->capacity = config->capacity ? config->capacity : ~0ull;
 	engine->persistent_limit = config->persistent ? config->persistent : engine->capacity / 2;
-	chunk = tmem_power2(engine->capacity / 1024 / 2);
+	chunk = tmem_power2(engine->capacity >> 16);
 	engine->chunk_size =
 		chunk < CHUNK_LEAST ? CHUNK_LEAST : (uint32_t)tmem_min64(chunk, CHUNK_MOST);
 	for (i = 0; i < config->codec_count; i++) {

@@ -33,6 +33,13 @@ static uint32_t free_slots(const struct extent *extent)
 	return extent->size / TMEM_PAGE_SIZE - extent->live;
 }
 
+/* Large enough for raw pages to have extents of their own. */
+static int is_large(const struct heap *heap)
+{
+	return tmem_load(&heap->extent_bytes) >=
+	       (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size;
+}
+
 /* ---- shapes of extents ---- */
 
 static void format_pages_locked(struct heap *heap, struct extent *extent)
@@ -130,11 +137,10 @@ static uint64_t take_slot_locked(struct heap *heap)
  */
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 {
-	uint64_t large = (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size / TMEM_UNIT;
 	struct extent *extent;
 	uint64_t place = 0;
 
-	if (length == TMEM_PAGE_SIZE && heap->units >= large)
+	if (length == TMEM_PAGE_SIZE && is_large(heap))
 		place = take_slot_locked(heap);
 	if (!place)
 		place = tmem_pack_alloc_locked(heap, tmem_units(length));
@@ -151,20 +157,19 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
 {
 	uint32_t length = tag & TAG_LENGTH, units = tmem_units(length), pool = TAG_POOL(tag);
-	struct tally *here = &extent->tally[pool], *all = &heap->total[pool];
+	struct tally *here = &extent->tally[pool];
+	struct total *all = &heap->total[pool];
 	uint32_t one = (uint32_t)sign, more = one * units, bytes = one * length;
 
 	here->pages += one;
 	here->units += more;
 	here->payload += bytes;
-	all->pages += one;
-	all->units += more;
-	all->payload += bytes;
+	all->pages += (uint64_t)(int64_t)sign;
+	all->units += (uint64_t)(int64_t)(int32_t)more;
+	all->payload += (uint64_t)(int64_t)(int32_t)bytes;
 	extent->live += one;
 	extent->units += more;
 	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
-	tmem_bump(&heap->units, (uint64_t)((int64_t)sign * (int64_t)units));
-	heap->payload += (uint64_t)((int64_t)sign * (int64_t)length);
 	if (!extent->headers && !extent->moving)
 		tmem_pack_moved_locked(heap, extent);
 }
@@ -234,7 +239,9 @@ void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation)
 	tmem_lock(&heap->lock);
 	if (tmem_load(&extent->generation) == generation && tmem_load(&extent->heap) == heap) {
 		block = tmem_block(extent, tmem_place_unit(place));
-		if (!(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
+		/* Pages of private ephemeral pools are never pinned. */
+		if (!is_persistent(heap) ||
+		    !(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
 			closed = free_locked(heap, extent, place);
 	}
 	tmem_unlock(&heap->lock);
@@ -312,9 +319,8 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	struct tmem_engine *engine = heap->client->engine;
 	uint32_t size = next_size(heap), number;
 	uint64_t cap = tmem_load(&heap->client->cap);
-	int pages = length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) &&
-		    tmem_load(&heap->units) >=
-			    (uint64_t)TMEM_PAGES_MIN * engine->extent_size / TMEM_UNIT;
+	int pages =
+		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
 	uint64_t held = tmem_load(&heap->extent_bytes);
 	int capped = cap && (held >= cap || size > cap - held);
 	struct extent *extent;
@@ -432,10 +438,8 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 		heap->total[i].pages -= extent->tally[i].pages;
 		heap->total[i].units -= extent->tally[i].units;
 		heap->total[i].payload -= extent->tally[i].payload;
-		heap->payload -= extent->tally[i].payload;
 	}
 	tmem_bump(&heap->live, -(uint64_t)extent->live);
-	tmem_bump(&heap->units, -(uint64_t)extent->units);
 	extent->live = 0;
 	extent->units = 0;
 }

@@ -117,6 +117,13 @@ struct tally {
 	uint32_t payload; /* bytes */
 };
 
+/* The same of a whole heap. */
+struct total {
+	uint64_t pages;
+	uint64_t units;
+	uint64_t payload;
+};
+
 #define TMEM_BINS 320u
 
 /*
@@ -198,9 +205,7 @@ struct heap {
 	uint32_t extent_size; /* persistent: of every extent; else of the next */
 	/* Guarded by the lock. */
 	uint32_t clock;
-	tmem_word live;	  /* blocks */
-	tmem_word units;  /* of these */
-	uint64_t payload; /* bytes */
+	tmem_word live; /* blocks */
 	tmem_word extent_bytes;
 	uint32_t empty; /* list: extents without blocks */
 	uint32_t empty_count;
@@ -216,7 +221,7 @@ struct heap {
 	uint32_t moving_to;
 	uint64_t bins_used[TMEM_BINS / 64];
 	uint32_t bin[TMEM_BINS]; /* first extent with a free block in it; 0: none */
-	struct tally total[TMEM_POOLS_PER_CLIENT];
+	struct total total[TMEM_POOLS_PER_CLIENT];
 	struct order order; /* of ephemeral heaps */
 	uint64_t dropped;
 	uint64_t compacted;
@@ -402,6 +407,7 @@ struct tmem_client {
 struct spares {
 	uint32_t count[SLAB_LEAF + 1]; /* by slab: objects, nodes, leaves */
 	uint32_t number[SLAB_LEAF + 1][TMEM_SPARE_NODES];
+	uint32_t unsettled;	       /* something was spent or discarded */
 	uint32_t spent[SLAB_LEAF + 1]; /* since the last settling */
 	uint32_t discards;
 	uint32_t discard_slab[TMEM_DISCARDS];
@@ -680,8 +686,15 @@ int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool, uint32
 uint32_t tmem_spare_locked(struct tmem_worker *worker, uint32_t slab);
 void tmem_discard_locked(struct tmem_worker *worker, struct pool *pool, uint32_t slab,
 			 uint32_t number);
-void tmem_spares_settle(struct tmem_worker *worker, struct pool *pool);
+void tmem_spares_do_settle(struct tmem_worker *worker, struct pool *pool);
 void tmem_spares_drain(struct tmem_worker *worker);
+
+/* After the locks: charges what was spent for @pool, gives back what was discarded. */
+static inline void tmem_spares_settle(struct tmem_worker *worker, struct pool *pool)
+{
+	if (tmem_unlikely(worker->spares.unsettled))
+		tmem_spares_do_settle(worker, pool);
+}
 
 /* put.c, get.c, flush.c, evict.c */
 int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key);

@@ -17,7 +17,7 @@ static uint32_t kind_of(const struct pool *pool)
 }
 
 /* The record of @number, or NULL where no such record was ever given out. */
-static void *record(const struct tmem_engine *engine, uint32_t slab, uint32_t number)
+static inline void *record(const struct tmem_engine *engine, uint32_t slab, uint32_t number)
 {
 	const struct slab *records = &engine->slab[slab];
 
@@ -26,7 +26,8 @@ static void *record(const struct tmem_engine *engine, uint32_t slab, uint32_t nu
 	return tmem_slab_at(records, number);
 }
 
-static uint64_t *slot_of_leaf(const struct tmem_engine *engine, uint32_t name, uint32_t index)
+static inline uint64_t *slot_of_leaf(const struct tmem_engine *engine, uint32_t name,
+				     uint32_t index)
 {
 	uint32_t wide = name & GROUP_WIDE, i = index % TMEM_GROUP_PAGES;
 	struct leaf *leaf;
@@ -62,8 +63,8 @@ static uint32_t *entry_of(const struct tmem_engine *engine, const struct object 
 }
 
 /* The slot, or NULL; to be believed only if the stripe did not move. */
-static uint64_t *walk(const struct tmem_engine *engine, struct object *object, uint32_t index,
-		      uint32_t *touched)
+static inline uint64_t *walk(const struct tmem_engine *engine, struct object *object,
+			     uint32_t index, uint32_t *touched)
 {
 	uint32_t group = index / TMEM_GROUP_PAGES, name, *entry;
 
@@ -85,6 +86,25 @@ static uint64_t *walk(const struct tmem_engine *engine, struct object *object, u
 	return slot_of_leaf(engine, name, index);
 }
 
+/* Mostly the bucket's only object; else a way down its tree. */
+static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct pool *pool,
+				      const struct key *key)
+{
+	uint32_t root = tmem_load(tmem_directory_bucket(pool, key->hash));
+	const struct object *object;
+
+	if (!root || root >= tmem_load_acquire(&pool->objects->issued))
+		return 0;
+	object = tmem_slab_at(pool->objects, root);
+	if (tmem_likely(tmem_load(&object->id.word[0]) == key->id.word[0] &&
+			tmem_load(&object->id.word[1]) == key->id.word[1] &&
+			tmem_load(&object->id.word[2]) == key->id.word[2])) {
+		worker->touched++;
+		return root;
+	}
+	return tmem_tree_find(pool->objects, root, &key->id, &worker->touched);
+}
+
 /* The handle's slot and object, or NULL: no such group. The shard is locked. */
 uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 			 uint32_t *number)
@@ -98,9 +118,7 @@ uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, co
 	do {
 		sequence = tmem_stripe_begin(stripe);
 		slot = NULL;
-		*number = tmem_tree_find(pool->objects,
-					 tmem_load(tmem_directory_bucket(pool, key->hash)),
-					 &key->id, &worker->touched);
+		*number = find_in_bucket(worker, pool, key);
 		object = *number ? tmem_slab_at(pool->objects, *number) : NULL;
 		/* A pool that was destroyed since the key was made has nothing for it. */
 		if (object && tmem_load(&object->pool) == key->pool)

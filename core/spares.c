@@ -48,6 +48,7 @@ uint32_t tmem_spare_locked(struct tmem_worker *worker, uint32_t slab)
 	struct spares *spares = &worker->spares;
 
 	TMEM_ASSERT(spares->count[slab]);
+	spares->unsettled = 1;
 	spares->spent[slab]++;
 	return spares->number[slab][--spares->count[slab]];
 }
@@ -60,17 +61,18 @@ void tmem_discard_locked(struct tmem_worker *worker, struct pool *pool, uint32_t
 
 	(void)pool;
 	TMEM_ASSERT(spares->discards < TMEM_DISCARDS);
+	spares->unsettled = 1;
 	spares->discard_slab[spares->discards] = slab;
 	spares->discard[spares->discards++] = number;
 }
 
-/* After the locks: charges what was spent for @pool, gives back what was discarded. */
-void tmem_spares_settle(struct tmem_worker *worker, struct pool *pool)
+void tmem_spares_do_settle(struct tmem_worker *worker, struct pool *pool)
 {
 	struct spares *spares = &worker->spares;
 	struct promise *promise = NULL;
 	uint32_t slab;
 
+	spares->unsettled = 0;
 	if (pool->flags & TMEM_POOL_PERSISTENT)
 		promise = pool->client->promise;
 	for (slab = 0; slab <= SLAB_LEAF; slab++) {

@@ -27,29 +27,32 @@ static void add_index(struct tmem_stats *stats, const struct pool *pool)
 	stats->index_bytes += tmem_load(&pool->index_bytes);
 }
 
-static void add_tally(struct tmem_stats *stats, int persistent, uint64_t pages, uint64_t units,
-		      uint64_t payload)
+static void add_tally(struct tmem_stats *stats, int persistent, const struct total *tally)
 {
+	uint64_t units = tally->units;
+
 	if (persistent) {
-		stats->persistent_pages += pages;
+		stats->persistent_pages += tally->pages;
 		stats->persistent_bytes += units * TMEM_UNIT;
-		stats->persistent_payload += payload;
+		stats->persistent_payload += tally->payload;
 	} else {
-		stats->ephemeral_pages += pages;
+		stats->ephemeral_pages += tally->pages;
 		stats->ephemeral_bytes += units * TMEM_UNIT;
-		stats->ephemeral_payload += payload;
+		stats->ephemeral_payload += tally->payload;
 	}
 }
 
 static void add_heaps(struct tmem_stats *stats, struct tmem_client *client)
 {
 	struct heap *heap;
+	uint32_t place;
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		heap = &client->heap[i];
 		tmem_lock(&heap->lock);
-		add_tally(stats, i, heap->live, heap->units, heap->payload);
+		for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++)
+			add_tally(stats, i, &heap->total[place]);
 		stats->extent_bytes += heap->extent_bytes;
 		stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
 		stats->extents_dropped += heap->dropped;
@@ -110,7 +113,6 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_stats *stats)
 {
 	struct tmem_engine *engine = client->engine;
-	const struct tally *tally;
 	struct pool *pool;
 	int err, persistent;
 
@@ -125,8 +127,7 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 		add_index(stats, pool);
 		persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 		tmem_lock(&pool->heap->lock);
-		tally = &pool->heap->total[number % TMEM_POOLS_PER_CLIENT];
-		add_tally(stats, persistent, tally->pages, tally->units, tally->payload);
+		add_tally(stats, persistent, &pool->heap->total[number % TMEM_POOLS_PER_CLIENT]);
 		tmem_unlock(&pool->heap->lock);
 	}
 	tmem_unlock(&engine->lock);

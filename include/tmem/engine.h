@@ -33,7 +33,7 @@ struct tmem_config {
 	uint64_t persistent;   /* bytes that allocations may sum up to; 0: half of the capacity */
 	uint64_t hash_seed[2]; /* random, so that no client can aim for one bucket */
 	uint32_t
-		extent_size; /* largest extent asked for: 4096 to 2 MiB, a power of two; 0: 2 MiB */
+		extent_size; /* largest extent asked for: 16 KiB to 2 MiB, a power of two; 0: 2 MiB */
 	uint32_t codec_count;
 	const struct tmem_codec *const *codecs; /* kept by the caller as long as the engine lives */
 	const struct tmem_host_ops *host_ops;	/* likewise; required */
@@ -54,7 +54,8 @@ void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *wo
 /*
  * Background work: sweeping what was flushed or dropped, compacting put
  * order, having extents ready ahead of use. At most @budget steps, each of
- * which looks at no more than 64 pages. The number done; 0: nothing to do.
+ * which looks at no more than 64 pages. The number done; 0: nothing to do, or
+ * another worker is at it.
  */
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget);
 
@@ -110,7 +111,8 @@ void tmem_client_destroy(struct tmem_client *client, struct tmem_worker *worker)
 
 /*
  * A life of the client's system begins: a nonce other than the last destroys
- * every pool, the same one changes nothing. 1: a new session; 0: the same.
+ * every pool, the same one changes nothing. The first session takes over what
+ * was made before it. 1: a new session; 0: the same.
  */
 int tmem_client_session(struct tmem_client *client, struct tmem_worker *worker, uint64_t nonce);
 
@@ -138,7 +140,13 @@ struct tmem_pool_config {
 	uint64_t cookie;  /* not 0: the same cookie in one session gives the same pool */
 };
 
-/* The new pool's number, 0 to 15; or -TMEM_EOPNOTSUPP, -TMEM_EINVAL, -TMEM_EOVERFLOW, -TMEM_ENOMEM. */
+/*
+ * The new pool's number: 0 to 15 for the first sixteen, never used again in
+ * this session. Or -TMEM_EOPNOTSUPP (version, page size or kind not supported),
+ * -TMEM_EINVAL (a reserved bit, or another pool's cookie), -TMEM_EOVERFLOW (16
+ * pools), -TMEM_EAGAIN (16 with those that are still being swept: repeat after
+ * tmem_engine_step()), -TMEM_ENOMEM.
+ */
 TMEM_MUST_CHECK int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 				     const struct tmem_pool_config *config);
 

@@ -338,11 +338,17 @@ static int populate(unsigned char *extent, size_t size)
 	return done;
 }
 
-/* The advice sticks to a chunk's addresses, so it is given only when it changes. */
-static void advise(struct tmem_arena *arena, struct span *span, unsigned char *block, size_t size)
+/*
+ * The advice sticks to a chunk's addresses, so it is given only when it changes.
+ * Records are walked at random and hardly ever given back, so a chunk that is
+ * broken into pieces for them is one huge page all the same.
+ */
+static void advise(struct tmem_arena *arena, enum tmem_extent_kind kind, struct span *span,
+		   unsigned char *block, size_t size)
 {
 	struct chunk *chunk = &span->chunks[(size_t)(block - span->base) >> CHUNK_SHIFT];
-	int huge = size == CHUNK_BYTES && (arena->flags & TMEM_ARENA_HUGE) != 0;
+	int whole = size == CHUNK_BYTES || kind == TMEM_EXTENT_META;
+	int huge = whole && (arena->flags & TMEM_ARENA_HUGE) != 0;
 	unsigned char *start = span->base + ((size_t)(chunk - span->chunks) << CHUNK_SHIFT);
 
 	if (chunk->huge == huge)
@@ -396,7 +402,7 @@ static void *arena_alloc(void *host, enum tmem_extent_kind kind, size_t min, siz
 	}
 	want *= 2;
 	account(arena, kind, want, 1);
-	advise(arena, span, block, want);
+	advise(arena, kind, span, block, want);
 	pthread_mutex_unlock(&arena->lock);
 
 	bad = lock_memory && mlock(block, want) != 0;

@@ -67,7 +67,7 @@ static void sizes(void *host)
 	unsigned int failed = 0;
 	uint32_t size;
 
-	for (size = 4096; size <= 2u << 20; size *= 2) {
+	for (size = 16384; size <= 2u << 20; size *= 2) {
 		config = good(host), config.extent_size = size, config.capacity = 64u << 20;
 		if (tmem_engine_create(&config, &engine)) {
 			fprintf(stderr, "extents of %u bytes are refused\n", size);
