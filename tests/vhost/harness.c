@@ -60,14 +60,19 @@ static bool idle(void *arg)
 
 struct harness *harness_create(void)
 {
-	const struct tmem_arena_config arena = {.size = sizeof(arena), .bytes = 512ull << 20};
+	return harness_create_sized(512ull << 20, 400ull << 20);
+}
+
+struct harness *harness_create_sized(uint64_t capacity, uint64_t persistent)
+{
+	const struct tmem_arena_config arena = {.size = sizeof(arena), .bytes = capacity};
 	struct harness *harness = calloc(1, sizeof(*harness));
 	const struct loop_work work = {.turn = turn, .idle = idle, .arg = harness};
 	struct tmem_config config = {
 		.size = sizeof(config),
 		.workers = 1,
-		.capacity = 512ull << 20,
-		.persistent = 400ull << 20,
+		.capacity = capacity,
+		.persistent = persistent,
 		.hash_seed = {1, 2},
 		.host_ops = &tmem_arena_ops,
 	};

@@ -16,6 +16,8 @@ struct harness;
 
 /* Dies on failure, as everything here: a test that cannot begin has failed. */
 struct harness *harness_create(void);
+/* With so many bytes of memory, and of allocations. */
+struct harness *harness_create_sized(uint64_t capacity, uint64_t persistent);
 /* Runs tmem_engine_check, and destroys what is left. */
 void harness_destroy(struct harness *harness);
 
