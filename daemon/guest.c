@@ -425,6 +425,14 @@ bool guest_turn(struct guest *guest)
 	return more;
 }
 
+void guest_look(struct guest *guest)
+{
+	if (!guest->session)
+		return;
+	session_retry(guest->session);
+	(void)guest_turn(guest);
+}
+
 void guest_figures(const struct guest *guest, struct guest_figures *figures)
 {
 	figures->connected = guest->session != NULL;

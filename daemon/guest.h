@@ -141,6 +141,9 @@ void guest_destroy(struct guest *guest);
 /* Serves at most GUEST_TURN_PAGES pages per queue. True: more is waiting, call again. */
 bool guest_turn(struct guest *guest);
 
+/* A turn in the middle of something long: looks at every queue, kicked or not. */
+void guest_look(struct guest *guest);
+
 void guest_figures(const struct guest *guest, struct guest_figures *figures);
 struct tmem_client *guest_client(const struct guest *guest);
 

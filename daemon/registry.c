@@ -17,6 +17,9 @@
 #include "run_dir.h"
 #include "state.h"
 
+/* Of at most 64 pages each, between two turns of the guests. */
+#define REMOVAL_STEPS 16
+
 TMEM_STATIC_ASSERT(REQUEST_QUEUES_MAX == GUEST_QUEUES_MAX);
 TMEM_STATIC_ASSERT(UNITS_NAME_MAX == DAEMON_NAME_MAX && UNITS_NAME_MAX == GUEST_NAME_MAX);
 
@@ -54,6 +57,30 @@ static bool check_protected(const struct daemon *daemon, struct refusal *refusal
 	refuse(refusal, "EPERM", "%s", text);
 	lock_memory_hint(protection, refusal->hint, sizeof(refusal->hint));
 	return false;
+}
+
+/*
+ * The pages of guests that were removed are swept in steps, and their promise
+ * ends with the last one. Who adds a guest has been told that those are gone,
+ * so this goes on until they are; between two pieces the other guests have a
+ * turn, whether or not their kicks were fetched.
+ */
+static void finish_removals(struct daemon *daemon)
+{
+	struct tmem_stats stats;
+	struct entry *entry;
+	uint64_t promised = 0;
+
+	for (entry = daemon->guests; entry; entry = entry->next)
+		promised += entry->allocation;
+	for (;;) {
+		tmem_engine_stats(daemon->engine, &stats);
+		if (stats.allocation <= promised ||
+		    !tmem_engine_step(daemon->engine, daemon->worker, REMOVAL_STEPS))
+			return;
+		for (entry = daemon->guests; entry; entry = entry->next)
+			guest_look(entry->guest);
+	}
 }
 
 static bool check_room(const struct daemon *daemon, uint64_t allocation, struct refusal *refusal)
@@ -101,6 +128,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse_hint(refusal, "this disk needs an allocation of %" PRIu64 " bytes", needed);
 		return false;
 	}
+	finish_removals(daemon);
 	if (!check_room(daemon, entry->allocation, refusal))
 		return false;
 	snprintf(file, sizeof(file), "%s.sock", wish->name);

@@ -5,6 +5,7 @@
     front_end.py SOCKET use COMMAND...    starts a ring, then runs COMMAND with the ring alive
     front_end.py SOCKET read              as use; prints the status of a read of block 0:
                                           0 done, 1 I/O error
+    front_end.py SOCKET fill BLOCKS       as use; writes them
 
 A front-end that starts afresh asks GET_INFLIGHT_FD first; --resume leaves
 that out, as one that was connected before a restart does.
@@ -22,6 +23,7 @@ MEMORY = 1 << 20
 GUEST, USER = 0x100000, 0x7F0000000000
 DESC, AVAIL, USED, HEADER, DATA = 0x0, 0x1000, 0x2000, 0x3000, 0x4000
 RING = 16
+PAGES = 200  # of one request
 PROTOCOL_FEATURES, VERSION_1 = 1 << 30, 1 << 32
 REPLY_ACK, CONFIG, INFLIGHT = 1 << 3, 1 << 9, 1 << 12
 GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
@@ -38,6 +40,7 @@ class FrontEnd:
         os.ftruncate(self.memory_fd, MEMORY)
         self.memory = mmap.mmap(self.memory_fd, MEMORY)
         self.kick, self.call = os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0, os.EFD_NONBLOCK)
+        self.asked = 0
 
     def send(self, request, payload=b"", fds=()):
         message = struct.pack("<III", request, 1, len(payload)) + payload
@@ -79,17 +82,19 @@ class FrontEnd:
         # Answered in order: when this comes back, the ring has been started.
         self.u64(GET_FEATURES)
 
-    def read_block(self):
-        """The status byte of a read of block 0."""
-        status = DATA + 4096
-        self.memory[HEADER:HEADER + 16] = struct.pack("<IIQ", 0, 0, 0)
+    def request(self, kind, sector, pages):
+        """The status byte of a read (0) or write (1) of whole pages at DATA."""
+        status, length = HEADER + 64, pages * 4096
+        self.memory[HEADER:HEADER + 16] = struct.pack("<IIQ", kind, 0, sector)
         self.memory[status:status + 1] = b"\xff"
-        for i, (at, length, flags) in enumerate(((HEADER, 16, 1), (DATA, 4096, 3), (status, 1, 2))):
-            self.memory[DESC + 16 * i:DESC + 16 * i + 16] = struct.pack("<QIHH", GUEST + at, length, flags, i + 1)
-        self.memory[AVAIL + 4:AVAIL + 6] = struct.pack("<H", 0)
-        self.memory[AVAIL + 2:AVAIL + 4] = struct.pack("<H", 1)
+        parts = (HEADER, 16, 1), (DATA, length, 1 if kind else 3), (status, 1, 2)
+        for i, (at, size, flags) in enumerate(parts):
+            self.memory[DESC + 16 * i:DESC + 16 * i + 16] = struct.pack("<QIHH", GUEST + at, size, flags, i + 1)
+        # The ring's entries all stay 0: one request at a time, in the first descriptors.
+        self.asked = (self.asked + 1) & 0xffff
+        self.memory[AVAIL + 2:AVAIL + 4] = struct.pack("<H", self.asked)
         os.eventfd_write(self.kick, 1)
-        while struct.unpack("<H", self.memory[USED + 2:USED + 4])[0] != 1:
+        while struct.unpack("<H", self.memory[USED + 2:USED + 4])[0] != self.asked:
             if not select.select([self.call, self.socket], [], [], 30)[0]:
                 sys.exit("the daemon does not answer")
             if not select.select([self.call], [], [], 0)[0]:
@@ -97,14 +102,25 @@ class FrontEnd:
             os.eventfd_read(self.call)
         return self.memory[status]
 
+    def fill(self, blocks):
+        """Writes pages that no codec makes smaller, from block 0 on. The number that failed."""
+        failed = 0
+        for block in range(0, blocks, PAGES):
+            pages = min(PAGES, blocks - block)
+            self.memory[DATA:DATA + pages * 4096] = os.urandom(pages * 4096)
+            failed += pages if self.request(1, block * 8, pages) else 0
+        return failed
+
 
 def main():
     words = [w for w in sys.argv[1:] if w != "--resume"]
     front_end = FrontEnd(words[0])
     front_end.start(afresh="--resume" not in sys.argv)
     if words[1] == "read":
-        print(front_end.read_block())
+        print(front_end.request(0, 0, 1))
         return 0
+    if words[1] == "fill":
+        return front_end.fill(int(words[2])) != 0
     return subprocess.call(words[2:])
 
 
