@@ -74,7 +74,6 @@ struct guest_config {
 	X(request_short, "request without room for its header or its status")               \
 	X(log_address, "dirty log that does not cover what is written")                     \
 	X(inflight_malformed, "in-flight region that is malformed")                         \
-	X(call_blocked, "call eventfd that cannot be written without waiting")              \
 	X(second_connection, "second connection while the first one lives; it was closed")  \
 	X(no_resources, "no memory or descriptors left in the daemon for this session")
 

@@ -7,6 +7,7 @@
  * housekeeping.
  */
 #include "loop.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 struct loop {
 	int epoll;
+	struct notify notify;
 	bool stopped;
 	struct loop_work work;
 	struct loop_figures figures;
@@ -33,25 +35,34 @@ struct loop {
 int loop_create(const struct loop_work *work, struct loop **loop)
 {
 	struct loop *l = calloc(1, sizeof(*l));
+	int error;
 
 	if (!l)
 		return -ENOMEM;
+	error = notify_open(&l->notify);
+	if (error)
+		goto err_free;
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
-		int error = -errno;
-
-		free(l);
-		return error;
+		error = -errno;
+		goto err_notify;
 	}
 	if (work)
 		l->work = *work;
 	*loop = l;
 	return 0;
+
+err_notify:
+	notify_close(&l->notify);
+err_free:
+	free(l);
+	return error;
 }
 
 void loop_destroy(struct loop *loop)
 {
 	close(loop->epoll);
+	notify_close(&loop->notify);
 	free(loop);
 }
 
@@ -135,6 +146,11 @@ int loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	loop->stopped = true;
+}
+
+struct notify *loop_notify(struct loop *loop)
+{
+	return &loop->notify;
 }
 
 void loop_figures(const struct loop *loop, struct loop_figures *figures)

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 
 struct loop;
+struct notify;
 
 /*
  * One descriptor that is waited for; embedded in its owner, who keeps it
@@ -43,7 +44,10 @@ struct loop_work {
 	void *arg;
 };
 
-/* 0 or -errno; *@loop is set only on success. @work may be NULL. */
+/*
+ * 0 or -errno; -EAGAIN: the host's fs.aio-max-nr is used up. *@loop is set
+ * only on success. @work may be NULL.
+ */
 int loop_create(const struct loop_work *work, struct loop **loop);
 /* Every watch must have been removed. */
 void loop_destroy(struct loop *loop);
@@ -52,6 +56,9 @@ void loop_destroy(struct loop *loop);
 int loop_run(struct loop *loop);
 /* loop_run returns after the callback that calls this. */
 void loop_stop(struct loop *loop);
+
+/* For signalling others' eventfds without waiting; lives as long as the loop. */
+struct notify *loop_notify(struct loop *loop);
 
 /* What the loop did: a daemon with nothing to do adds to neither. */
 struct loop_figures {

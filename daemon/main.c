@@ -5,6 +5,7 @@
  * killed), isolate, serve. Everything that can fail has failed, and said so,
  * before the last two.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -119,7 +120,9 @@ static int get_ready(struct daemon *daemon, const char *control, struct run *run
 		return status;
 	error = loop_create(&work, &daemon->loop);
 	if (error) {
-		log_error("cannot make the event loop: %s", strerror(-error));
+		log_error("cannot make the event loop: %s%s", strerror(-error),
+			  error == -EAGAIN ? "; raise fs.aio-max-nr, which others have used up"
+					   : "");
 	} else {
 		status = come_up_and_serve(daemon, control, run);
 		loop_destroy(daemon->loop);

@@ -72,6 +72,7 @@ int session_create(const struct session_host *host, int fd, struct session **out
 		session->queue[i].session = session;
 		session->queue[i].kick.fd = -1;
 		virtqueue_init(&session->queue[i].ring, &session->mem, &session->inflight, i);
+		session->queue[i].ring.notify = loop_notify(host->loop);
 	}
 	session->socket.fd = fd;
 	session->socket.events = EPOLLIN;

@@ -7,6 +7,7 @@
  */
 #include "vhost_user.h"
 #include "log.h"
+#include "notify.h"
 #include "session.h"
 #include <stddef.h>
 #include <string.h>
@@ -146,10 +147,15 @@ static enum guest_error set_log_base(struct session *session, struct vhost_user_
 	return error;
 }
 
+static bool is_event(struct session *session, const struct vhost_user_message *message)
+{
+	return notify_takes(loop_notify(session->host->loop), message->fd[0]);
+}
+
 /* The front-end may be told when the log changes; it looks by itself, so this is only judged. */
 static enum guest_error set_log_fd(struct session *session, struct vhost_user_message *message)
 {
-	return virtqueue_is_eventfd(message->fd[0]) ? GUEST_OK : GUEST_ERROR_descriptor_not_event;
+	return is_event(session, message) ? GUEST_OK : GUEST_ERROR_descriptor_not_event;
 }
 
 /* The queue that a message names; NULL where there is none. */
@@ -246,7 +252,7 @@ static enum guest_error judge_event(struct session *session, struct vhost_user_m
 		return GUEST_ERROR_queue_index;
 	if (message->fds != (number & VHOST_USER_NO_FD ? 0 : 1))
 		return GUEST_ERROR_descriptor_count;
-	if (message->fds && !virtqueue_is_eventfd(message->fd[0]))
+	if (message->fds && !is_event(session, message))
 		return GUEST_ERROR_descriptor_not_event;
 	*fd = take_fd(message);
 	return GUEST_OK;

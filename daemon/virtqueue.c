@@ -8,15 +8,12 @@
  * descriptors than the table that holds it, which is what ends loops.
  */
 #include "virtqueue.h"
+#include "notify.h"
 #include <endian.h>
 #include <errno.h>
-#include <linux/magic.h>
 #include <linux/virtio_ring.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define RING_FLAGS   0
@@ -43,33 +40,6 @@ void virtqueue_close(struct virtqueue *queue)
 		close(queue->err_fd);
 	queue->call_fd = -1;
 	queue->err_fd = -1;
-}
-
-/*
- * Found out without /proc, which a sandbox may not have. All anonymous
- * inodes share a file system and have no file type. Of those, an object
- * without a poll of its own answers with the *NORM bits, which an eventfd
- * never sets; and of the rest only an eventfd takes eight bytes of zero,
- * which add nothing to its count and so never wait for room.
- */
-bool virtqueue_is_eventfd(int fd)
-{
-	struct pollfd poll_fd = {
-		.fd = fd,
-		.events = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM,
-	};
-	const uint64_t zero = 0;
-	struct statfs fs;
-	struct stat stat;
-
-	if (fstat(fd, &stat) || fstatfs(fd, &fs))
-		return false;
-	if (fs.f_type != ANON_INODE_FS_MAGIC || (stat.st_mode & S_IFMT))
-		return false;
-	if (poll(&poll_fd, 1, 0) < 0 ||
-	    (poll_fd.revents & (POLLRDNORM | POLLWRNORM | POLLERR | POLLHUP | POLLNVAL)))
-		return false;
-	return write(fd, &zero, sizeof(zero)) == (ssize_t)sizeof(zero);
 }
 
 static enum guest_error find_rings(const struct virtqueue *queue,
@@ -496,23 +466,6 @@ static enum guest_error wants_call(struct virtqueue *queue, bool *wanted)
 	return error;
 }
 
-/*
- * The peer shares the eventfd and can fill it and make it blocking. A full
- * one can only be a peer's doing, so its session ends. What is left is a peer
- * that fills it between our two calls.
- */
-static enum guest_error signal_call(struct virtqueue *queue)
-{
-	struct pollfd poll_fd = {.fd = queue->call_fd, .events = POLLOUT};
-	const uint64_t one = 1;
-
-	if (poll(&poll_fd, 1, 0) != 1 || !(poll_fd.revents & POLLOUT))
-		return GUEST_ERROR_call_blocked;
-	if (write(queue->call_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-		return GUEST_ERROR_call_blocked;
-	return GUEST_OK;
-}
-
 enum guest_error virtqueue_call(struct virtqueue *queue, bool *called)
 {
 	enum guest_error error;
@@ -522,8 +475,8 @@ enum guest_error virtqueue_call(struct virtqueue *queue, bool *called)
 	    (queue->signalled_any && queue->signalled_used == queue->next_used))
 		return GUEST_OK;
 	error = wants_call(queue, called);
-	if (!error && *called)
-		error = signal_call(queue);
+	if (!error && *called && notify_send(queue->notify, queue->call_fd))
+		error = GUEST_ERROR_no_resources;
 	queue->signalled_any = true;
 	queue->signalled_used = queue->next_used;
 	return error;

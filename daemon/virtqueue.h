@@ -57,6 +57,7 @@ struct virtqueue {
 	struct guest_mem *mem;
 	struct inflight *inflight; /* may be closed */
 	uint16_t index;
+	struct notify *notify; /* the owner's; needed once there is a call_fd */
 
 	/* What the front-end set. */
 	uint16_t size;
@@ -89,9 +90,6 @@ struct virtqueue {
 void virtqueue_init(struct virtqueue *queue, struct guest_mem *mem, struct inflight *inflight,
 		    uint16_t index);
 void virtqueue_close(struct virtqueue *queue);
-
-/* An eventfd and nothing else: writing to one neither blocks nor means anything more. */
-bool virtqueue_is_eventfd(int fd);
 
 /* Rings may be given anew while the queue runs; they are looked up at once then. */
 enum guest_error virtqueue_set_address(struct virtqueue *queue,

@@ -4,6 +4,8 @@
  * sends: each case is one sentence of the rules for back-ends, broken.
  */
 #include "liar.h"
+#include "loop.h"
+#include "notify.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -275,17 +277,24 @@ static void eventfd_in_every_state_is_accepted(void **state)
 	struct liar *world = *state;
 	const uint64_t full = UINT64_MAX - 1;
 	uint64_t number = 0, count;
-	int fd[3] = {eventfd(0, 0), eventfd(5, EFD_SEMAPHORE), eventfd(0, EFD_NONBLOCK)}, i;
+	int fd[4] = {eventfd(0, 0), eventfd(5, EFD_SEMAPHORE), eventfd(0, EFD_NONBLOCK),
+		     eventfd(0, 0)},
+	    i;
 
 	assert_int_equal(write(fd[2], &full, 8), 8);
+	/* Fuller than full: no write gets there, and after it one of nothing would wait too. */
+	assert_int_equal(write(fd[3], &full, 8), 8);
+	assert_int_equal(notify_send(loop_notify(harness_daemon(world->harness)->loop), fd[3]), 0);
 	liar_connect(world);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		assert_int_equal(fe_send(&world->fe, 13, &number, 8, &fd[i], 1), 0);
 	assert_false(fe_is_dead(&world->fe));
 	/* Looking at it has not changed it. */
 	assert_int_equal(read(fd[2], &count, 8), 8);
 	assert_true(count == full);
-	for (i = 0; i < 3; i++)
+	assert_int_equal(read(fd[3], &count, 8), 8);
+	assert_true(count == UINT64_MAX);
+	for (i = 0; i < 4; i++)
 		close(fd[i]);
 }
 
