@@ -11,6 +11,8 @@ command -v qemu-system-x86_64 >/dev/null || {
 }
 work=$(mktemp -d "${TMPDIR:-/tmp}/tmem-test-XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' HUP TERM
+trap 'exit 130' INT
 cd "$work" || exit 2
 cat >inner <<'S'
 machine() {

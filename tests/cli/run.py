@@ -18,6 +18,7 @@ and NUMBERS stand for what differs between runs, the latter only for values of s
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,8 @@ def main():
     bless = "--bless" in sys.argv
     if "--inner" in sys.argv:
         return inner(words[0], bless, words[1:])
+    # Stopped by a signal, it leaves its directory no more than at any other end.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     tmemd, tmem = (os.path.realpath(w) for w in words[:2])
     cases = [Path(w) for w in words[2:]] or sorted(HERE.glob("*.case"))
     passed, failed = control(tmemd, tmem)

@@ -9,6 +9,7 @@ the second one itself can wait for the memory of the first guest to be back.
 """
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -84,6 +85,8 @@ if sys.argv[-1] == "inner":
     inner()
 if sys.argv[-1] == "meanwhile":
     meanwhile()
+# Stopped by a signal, it leaves its directory no more than at any other end.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
     sys.exit(subprocess.call([
         os.path.realpath(sys.argv[1]), "--memory", "64M", "--persistent", "32M", "--at-own-risk",

@@ -7,6 +7,7 @@
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,8 @@ def inner():
 if len(sys.argv) == 2 and sys.argv[1] == "inner":
     # The command of --run is not short of descriptors itself.
     inner()
+# Stopped by a signal, it leaves its directory no more than at any other end.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
     resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
     sys.exit(subprocess.call([

@@ -11,6 +11,8 @@ export TMEMD TMEM
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/tmem-test-XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' HUP TERM
+trap 'exit 130' INT
 unset TMEM_CONTROL TMEM_RUN_DIR
 passed=0 failed=0 skipped=0
 
@@ -49,6 +51,9 @@ check() {
 # The last command's standard error has this text.
 says() {
 	grep -qF -- "$1" "$work/err"
+}
+says_not() {
+	! says "$1"
 }
 finish() {
 	echo "$passed passed, $failed failed, $skipped skipped"

@@ -11,6 +11,7 @@ other connections and the daemon's count of guests are as before.
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -373,6 +374,8 @@ def inner():
 
 if len(sys.argv) == 2 and sys.argv[1] == "inner":
     inner()
+# Stopped by a signal, it leaves its directory no more than at any other end.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
     sys.exit(subprocess.call([
         os.path.realpath(sys.argv[1]), "--memory", "64M", "--persistent", "32M", "--at-own-risk",

@@ -262,7 +262,9 @@ static pid_t spawn(const char *directory_of_socket, struct frontend *fe)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(60);
-		/* Its guest is served through the harness, at a path that outlives it. */
+		/* Its guest is at a path that outlives it, and its own directory would, too. */
+		if (rmdir(harness_path(harness, "")))
+			_exit(1);
 		guest = harness_adopt(harness, &config);
 		if (!guest || write(ready[1], "x", 1) != 1)
 			_exit(1);

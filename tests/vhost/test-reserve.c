@@ -68,13 +68,12 @@ static void sparse_writes_never_lack_an_index(void **state)
 {
 	struct guest_figures figures;
 	struct tmem_stats stats;
-	struct harness *harness;
-	struct frontend fe;
 	struct guest *guest;
+	struct harness *harness = tightest(&guest);
+	struct frontend fe;
 	uint32_t i, block;
 
-	(void)state;
-	harness = tightest(&guest);
+	*state = harness;
 	tmem_engine_stats(harness_daemon(harness)->engine, &stats);
 	assert_true(stats.meta_bytes < stats.allocation / INDEX_PARTS);
 	fe_init(&fe, harness_path(harness, "tight"), pump, harness);
@@ -87,13 +86,19 @@ static void sparse_writes_never_lack_an_index(void **state)
 	assert_int_equal(figures.blocks_stored, BLOCKS);
 	assert_int_equal(figures.counters.failed_no_room, 0);
 	fe_close(&fe);
-	harness_destroy(harness);
+}
+
+static int tear_down(void **state)
+{
+	if (*state)
+		harness_destroy(*state);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(sparse_writes_never_lack_an_index),
+		cmocka_unit_test_teardown(sparse_writes_never_lack_an_index, tear_down),
 	};
 
 	alarm(120);
