@@ -163,9 +163,13 @@ static bool restore(struct daemon *daemon, struct json_object *root)
 				  wish.name, refusal.text, refusal.hint);
 			return false;
 		}
-		log_info("guest %s is back%s", wish.name,
-			 wish.contents_unknown ? "; its disk was in use and its contents are lost"
-					       : "");
+		if (wish.contents_unknown)
+			log_warning("guest %s is back, and what its disk held is lost: reads are "
+				    "errors until its machine writes or is started anew. If it is "
+				    "off for good, 'tmem remove %s'",
+				    wish.name, wish.name);
+		else
+			log_info("guest %s is back", wish.name);
 	}
 	return true;
 }
@@ -198,15 +202,30 @@ bool state_load(struct daemon *daemon)
 	return good;
 }
 
+/* A machine that powers itself off says no more to its disk than one that is paused. */
+static void say_in_use(const struct daemon *daemon)
+{
+	const struct entry *entry;
+
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		if (entry->in_use)
+			log_warning("guest %s: its disk was used and never reset, and what it "
+				    "stored ends with this tmemd",
+				    entry->name);
+	}
+	log_warning("%s/%s stays: with it the next tmemd has these guests again, and answers "
+		    "reads of what is gone with errors. If their machines are off for good, "
+		    "'tmem remove NAME' there ends that, or remove the file to start afresh",
+		    daemon->run_dir->path, STATE_NAME);
+}
+
 void state_close(const struct daemon *daemon)
 {
 	/* A private directory is found by nobody again. */
 	bool private = daemon->options->run && !daemon->options->run_dir;
 
 	if (!private && registry_any_in_use(daemon)) {
-		log_warning("disks are in use: %s/%s stays, so that the next tmemd answers their "
-			    "guests with errors",
-			    daemon->run_dir->path, STATE_NAME);
+		say_in_use(daemon);
 		return;
 	}
 	unlinkat(daemon->run_dir->fd, STATE_NAME, 0);

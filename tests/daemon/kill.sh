@@ -63,8 +63,18 @@ check "a clean stop without use" run 0 "$TMEMD" $small --run-dir "$dir" --run "$
 check "leaves nothing" [ ! -e "$dir" ]
 check "a clean stop with a disk in use" run 0 "$TMEMD" $small --log-level warning --run-dir "$dir" --run \
 	sh -c '"$TMEM" add a --disk 1M >/dev/null && python3 "$here/front_end.py" "$TMEM_RUN_DIR/a.sock" use true'
-check "says so" says "disks are in use"
+check "names the guest" says "guest a: its disk was used"
+check "says what that means" says "answers reads of what is gone with errors"
+check "and how to be rid of it" says "'tmem remove NAME'"
 check "leaves the state file and nothing else" [ "$(ls -A "$dir")" = state.json ]
+cp -r "$dir" "$work/afresh"
+check "the next one" run 0 "$TMEMD" $small --log-level warning --run-dir "$dir" --run "$TMEM" remove a
+check "says that its contents are lost" says "guest a is back, and what its disk held is lost"
+check "and after that remove it says no more of it when it stops" says_not "its disk was used"
+check "and leaves nothing" [ -z "$(ls -A "$dir")" ]
+rm "$work/afresh/state.json"
+check "without the file, the next one" run 0 "$TMEMD" $small --log-level warning --run-dir "$work/afresh" --run "$TMEM" list
+check "starts afresh" [ ! -s "$work/out" ]
 
 # No core file holds what guests stored: the kernel then gives the process's files to root.
 chmod 711 "$work"
