@@ -18,6 +18,7 @@ struct walk {
 	uint64_t bytes[2];
 	uint64_t index[2];
 	uint32_t dying;
+	struct tally tally[TMEM_POOLS_PER_CLIENT]; /* of the extent being walked */
 };
 
 #define EXPECT(walk, fact)                                  \
@@ -97,7 +98,7 @@ static int check_pages(struct walk *walk, const struct extent *extent, struct ta
 static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, uint32_t state)
 {
 	const struct extent *extent = tmem_extent(walk->engine, number);
-	struct tally tally[TMEM_POOLS_PER_CLIENT];
+	struct tally *tally = walk->tally;
 	uint32_t i, live = 0, units = 0;
 
 	EXPECT(walk, extent->heap == heap && extent->number == number);
@@ -108,7 +109,7 @@ static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, u
 								: SLAB_HEADERS_E]++;
 	if (extent->bins_record)
 		walk->used[SLAB_BINS]++;
-	memset(tally, 0, sizeof(tally));
+	memset(tally, 0, sizeof(walk->tally));
 	if (state == EXTENT_PACKED && check_packed(walk, extent, tally))
 		return -TMEM_EIO;
 	if (state == EXTENT_PAGES && check_pages(walk, extent, tally))
@@ -117,9 +118,11 @@ static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, u
 		return 0;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		EXPECT(walk, tally[i].pages == extent->tally[i].pages);
+		live += tally[i].pages;
+		if (extent->headers)
+			continue;
 		EXPECT(walk, tally[i].units == extent->tally[i].units);
 		EXPECT(walk, tally[i].payload == extent->tally[i].payload);
-		live += tally[i].pages;
 		units += tally[i].units;
 	}
 	EXPECT(walk, live == extent->live && units == extent->units);
@@ -159,7 +162,7 @@ static int check_list(struct walk *walk, struct heap *heap, uint32_t list, uint3
 	return 0;
 }
 
-static int check_heap(struct walk *walk, struct heap *heap)
+static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *heap)
 {
 	struct sums sums, dead;
 	uint64_t live = 0, units = 0, payload = 0;
@@ -184,7 +187,7 @@ static int check_heap(struct walk *walk, struct heap *heap)
 		if (check_list(walk, heap, heap->packed[i], EXTENT_PACKED, &sums))
 			return -TMEM_EIO;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		live += heap->total[i].pages;
+		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;
 		payload += heap->total[i].payload;
 	}

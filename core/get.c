@@ -34,8 +34,11 @@ static inline void prefetch(const struct extent *extent, uint32_t unit, uint32_t
 	const unsigned char *data = extent->base + (size_t)unit * TMEM_UNIT;
 	uint32_t i;
 
-	if (extent->headers)
+	if (extent->headers) {
 		tmem_prefetch_write(&extent->headers[unit / TMEM_PAGE_UNITS]);
+		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
+		tmem_prefetch_write(&extent->tally[0]);
+	}
 	tmem_prefetch(data);
 	if (length < TMEM_PAGE_SIZE)
 		for (i = TMEM_LINE; i < length + TMEM_UNIT; i += TMEM_LINE)

@@ -154,24 +154,40 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 	return place;
 }
 
-static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
+static void tally_slot_locked(struct heap *heap, struct extent *extent, uint32_t pool, int sign)
 {
-	uint32_t length = tag & TAG_LENGTH, units = tmem_units(length), pool = TAG_POOL(tag);
+	extent->tally[pool].pages += (uint32_t)sign;
+	extent->live += (uint32_t)sign;
+	heap->total[pool].slots += (uint64_t)(int64_t)sign;
+	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
+}
+
+static void tally_packed_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
+{
+	uint32_t length = tag & TAG_LENGTH, pool = TAG_POOL(tag);
 	struct tally *here = &extent->tally[pool];
 	struct total *all = &heap->total[pool];
-	uint32_t one = (uint32_t)sign, more = one * units, bytes = one * length;
+	int32_t units = sign * (int32_t)tmem_units(length), bytes = sign * (int32_t)length;
 
-	here->pages += one;
-	here->units += more;
-	here->payload += bytes;
+	here->pages += (uint32_t)sign;
+	here->units += (uint32_t)units;
+	here->payload += (uint32_t)bytes;
 	all->pages += (uint64_t)(int64_t)sign;
-	all->units += (uint64_t)(int64_t)(int32_t)more;
-	all->payload += (uint64_t)(int64_t)(int32_t)bytes;
-	extent->live += one;
-	extent->units += more;
+	all->units += (uint64_t)(int64_t)units;
+	all->payload += (uint64_t)(int64_t)bytes;
+	extent->live += (uint32_t)sign;
+	extent->units += (uint32_t)units;
 	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
-	if (!extent->headers && !extent->moving)
+	if (!extent->moving)
 		tmem_pack_moved_locked(heap, extent);
+}
+
+static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
+{
+	if (extent->headers)
+		tally_slot_locked(heap, extent, TAG_POOL(tag), sign);
+	else
+		tally_packed_locked(heap, extent, tag, sign);
 }
 
 /* Says what the fresh block at @place will hold, and counts it. */
@@ -435,7 +451,10 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 	uint32_t i;
 
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		heap->total[i].pages -= extent->tally[i].pages;
+		if (extent->headers)
+			heap->total[i].slots -= extent->tally[i].pages;
+		else
+			heap->total[i].pages -= extent->tally[i].pages;
 		heap->total[i].units -= extent->tally[i].units;
 		heap->total[i].payload -= extent->tally[i].payload;
 	}

@@ -55,6 +55,7 @@ struct slab {
 	enum tmem_extent_kind kind;
 	uint32_t record_size;
 	uint32_t chunk_shift; /* log2 of the records in a chunk */
+	uint32_t chunk_mask;  /* these records, less 1 */
 	/* Written under the lock, read without: an array that only grows. */
 	unsigned char **chunks;
 	uint32_t issued; /* numbers below it were taken at least once */
@@ -110,7 +111,10 @@ enum extent_state {
 	EXTENT_DEAD	 /* dropped; the number waits for a sweep of the index */
 };
 
-/* What one pool has in one extent, so that dropping it keeps every figure exact. */
+/*
+ * What one pool has in one extent, so that dropping it keeps every figure
+ * exact. In a page extent the pages say it all.
+ */
 struct tally {
 	uint32_t pages;
 	uint32_t units;
@@ -119,7 +123,8 @@ struct tally {
 
 /* The same of a whole heap. */
 struct total {
-	uint64_t pages;
+	uint64_t slots; /* pages in page extents */
+	uint64_t pages; /* in packed ones */
 	uint64_t units;
 	uint64_t payload;
 };
@@ -138,27 +143,31 @@ struct bins {
 	uint32_t prev[TMEM_BINS];
 };
 
+/*
+ * The first line is all that a get needs; the rest is for freeing, dropping
+ * and finding room.
+ */
 struct extent {
 	unsigned char *base;   /* constant while the number is in use */
 	struct block *headers; /* of a page extent; else NULL */
-	struct bins *bins;     /* of a packed extent */
 	struct heap *heap;
 	uint32_t number;
-	uint32_t size;		 /* bytes */
-	uint32_t generation;	 /* moves at every drop; read under a shard's lock */
-	uint32_t headers_record; /* 0: none */
-	uint32_t bins_record;
+	uint32_t size;	     /* bytes */
+	uint32_t generation; /* moves at every drop; read under a shard's lock */
 	/* Guarded by the heap's lock; state is read without. */
 	uint32_t state;
-	uint32_t live;	 /* blocks, reserved ones included */
-	uint32_t units;	 /* of these blocks */
-	uint32_t class;	 /* which of the heap's lists */
-	uint32_t moving; /* compaction is moving blocks out of it, or into it */
-	uint32_t next;	 /* in the heap's list of its state or class */
+	uint32_t live;	/* blocks, reserved ones included */
+	uint32_t units; /* of these blocks, in a packed extent */
+	uint32_t class; /* which of the heap's lists */
+	uint32_t next;	/* in the heap's list of its state or class */
 	uint32_t prev;
-	uint64_t room[8]; /* page extents: a bit per free slot */
+	uint32_t moving;	 /* compaction is moving blocks out of it, or into it */
+	uint64_t room[8];	 /* page extents: a bit per free slot */
+	struct bins *bins;	 /* of a packed extent */
+	uint32_t headers_record; /* 0: none */
+	uint32_t bins_record;
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
-};
+} __attribute__((aligned(TMEM_LINE)));
 
 /* ---- put order: segments of block places, oldest first ---- */
 
@@ -528,9 +537,8 @@ void tmem_slab_charge(struct slab *slab, struct promise *promise);
 static inline void *tmem_slab_at(const struct slab *slab, uint32_t number)
 {
 	unsigned char **chunks = tmem_load_acquire(&slab->chunks);
-	uint32_t mask = (1u << slab->chunk_shift) - 1;
-
-	return chunks[number >> slab->chunk_shift] + (size_t)(number & mask) * slab->record_size;
+	return chunks[number >> slab->chunk_shift] +
+	       (size_t)(number & slab->chunk_mask) * slab->record_size;
 }
 
 /* room.c */

@@ -25,6 +25,7 @@ int tmem_slab_create(struct tmem_engine *engine, struct slab *slab, enum tmem_ex
 	if (slab->record_size > engine->chunk_size)
 		return -TMEM_EINVAL;
 	slab->chunk_shift = tmem_log2(engine->chunk_size / slab->record_size);
+	slab->chunk_mask = (1u << slab->chunk_shift) - 1;
 	slab->issued = 1;
 	return 0;
 }

@@ -29,16 +29,18 @@ static void add_index(struct tmem_stats *stats, const struct pool *pool)
 
 static void add_tally(struct tmem_stats *stats, int persistent, const struct total *tally)
 {
-	uint64_t units = tally->units;
+	uint64_t units = tally->units + tally->slots * TMEM_BLOCK_UNITS;
+	uint64_t pages = tally->pages + tally->slots;
+	uint64_t payload = tally->payload + tally->slots * TMEM_PAGE_SIZE;
 
 	if (persistent) {
-		stats->persistent_pages += tally->pages;
+		stats->persistent_pages += pages;
 		stats->persistent_bytes += units * TMEM_UNIT;
-		stats->persistent_payload += tally->payload;
+		stats->persistent_payload += payload;
 	} else {
-		stats->ephemeral_pages += tally->pages;
+		stats->ephemeral_pages += pages;
 		stats->ephemeral_bytes += units * TMEM_UNIT;
-		stats->ephemeral_payload += tally->payload;
+		stats->ephemeral_payload += payload;
 	}
 }
 

@@ -104,14 +104,14 @@ static inline int tmem_copy_in(void *dst, const void *src)
 {
 	const unsigned char *from = src;
 	unsigned char *to = dst;
-	tmem_port_vec first = tmem_port_load(from);
-	tmem_port_vec differs = {0, 0};
-	tmem_port_vec a, b, c, d;
-	size_t i;
+	tmem_port_vec a, b, c, d, first, differs = {0, 0};
+	size_t i = 0;
 
+	first = tmem_port_load(from);
 	a = first;
 	first = (tmem_port_vec){a[0], a[0]};
-	for (i = 0;;) {
+	/* As long as all words were the same; for nearly every page, one round. */
+	for (;;) {
 		b = tmem_port_load(from + i + 16);
 		c = tmem_port_load(from + i + 32);
 		d = tmem_port_load(from + i + 48);
@@ -119,11 +119,21 @@ static inline int tmem_copy_in(void *dst, const void *src)
 		tmem_port_stream(to + i + 16, b);
 		tmem_port_stream(to + i + 32, c);
 		tmem_port_stream(to + i + 48, d);
-		differs |= (a ^ first) | (b ^ first) | (c ^ first) | (d ^ first);
+		differs = (a ^ first) | (b ^ first) | (c ^ first) | (d ^ first);
 		i += 64;
-		if (i == TMEM_PAGE_SIZE)
+		if (i == TMEM_PAGE_SIZE || (differs[0] | differs[1]))
 			break;
 		a = tmem_port_load(from + i);
+	}
+	for (; i < TMEM_PAGE_SIZE; i += 64) {
+		a = tmem_port_load(from + i);
+		b = tmem_port_load(from + i + 16);
+		c = tmem_port_load(from + i + 32);
+		d = tmem_port_load(from + i + 48);
+		tmem_port_stream(to + i, a);
+		tmem_port_stream(to + i + 16, b);
+		tmem_port_stream(to + i + 32, c);
+		tmem_port_stream(to + i + 48, d);
 	}
 	__builtin_ia32_sfence();
 	return (differs[0] | differs[1]) == 0;
