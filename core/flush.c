@@ -29,8 +29,11 @@ void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation
 		tmem_sub(&heap->client->billed, tmem_bill_of(SLOT_LENGTH(slot)));
 }
 
-/* Takes one page out. 1: it was there. No lock held. */
-int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key)
+/*
+ * Takes one page out; @only not 0: if that is what its slot says. 1: it was
+ * there. No lock held.
+ */
+int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key, uint64_t only)
 {
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
@@ -40,7 +43,7 @@ int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *k
 
 	tmem_lock(lock);
 	slot = tmem_slot_find(worker, pool, key, &number);
-	if (slot && *slot) {
+	if (slot && *slot && (!only || *slot == only)) {
 		old = *slot;
 		stored = tmem_slot_stored(engine, old, &generation);
 		*slot = 0;
@@ -106,7 +109,7 @@ int tmem_flush(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_key_make(worker->engine, pool, handle, &key);
 	counters = tmem_counters(pool, worker);
 	tmem_count(counters, flushes, 1);
-	err = tmem_take(worker, pool, &key);
+	err = tmem_take(worker, pool, &key, 0);
 	tmem_count(counters, flushes_found, err);
 	return err;
 }

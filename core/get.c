@@ -95,6 +95,9 @@ static int get(struct tmem_worker *worker, struct pool *pool, const struct key *
 		tmem_heap_free(pool->heap, SLOT_PLACE(value), generation);
 		tmem_store_release(&worker->held, 0u);
 	} else {
+		/* What failed its check is gone; while it is pinned no other page has its place. */
+		if (tmem_unlikely(err))
+			tmem_take(worker, pool, key, value);
 		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
 	}
 	return err;

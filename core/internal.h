@@ -705,7 +705,7 @@ static inline void tmem_spares_settle(struct tmem_worker *worker, struct pool *p
 }
 
 /* put.c, get.c, flush.c, evict.c */
-int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key);
+int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key, uint64_t only);
 void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed);
 uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 			 uint32_t object, uint32_t first, uint32_t last);

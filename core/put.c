@@ -160,7 +160,7 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 		tmem_count(counters, puts_over_limit, 1);
 	else if (err == -TMEM_EAGAIN)
 		tmem_count(counters, puts_frozen, 1);
-	if (tmem_take(worker, pool, &key))
+	if (tmem_take(worker, pool, &key, 0))
 		tmem_count(counters, puts_flushed, 1);
 	return err;
 }
