@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -29,9 +28,10 @@
 #include "operate.h"
 #include "options.h"
 #include "request.h"
-#include "run_dir.h"
+#include "socket_path.h"
 
 #define CONNECTIONS 16
+#define BACKLOG	    32
 
 #define HOLDER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -56,12 +56,10 @@ struct connection {
 
 struct control {
 	struct daemon *daemon;
-	struct watch listener;
+	struct socket_path socket;
+	struct watch listener; /* on the socket */
 	struct connection connections[CONNECTIONS];
 	int spare; /* given up to be able to refuse a peer when descriptors run out */
-	char path[DAEMON_SOCKET_MAX];
-	dev_t dev; /* of the socket's name: another one there is not ours to remove */
-	ino_t ino;
 };
 
 static void arm(struct connection *connection, uint64_t first_ms, uint64_t every_ms)
@@ -419,7 +417,6 @@ bool control_open(struct daemon *daemon, const char *path, struct control **open
 {
 	struct control *control = calloc(1, sizeof(*control));
 	const char *why;
-	struct stat st;
 	int error;
 
 	if (!control) {
@@ -428,17 +425,12 @@ bool control_open(struct daemon *daemon, const char *path, struct control **open
 	}
 	control->daemon = daemon;
 	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	control->listener = (struct watch){run_dir_listen(path, &why), EPOLLIN, listener_ready};
-	if (control->listener.fd < 0) {
+	if (socket_path_open(&control->socket, path, BACKLOG, &why)) {
 		log_error("cannot make the control socket %s: %s; give another path with --control",
 			  path, why);
 		goto err_free;
 	}
-	memcpy(control->path, path, strlen(path) + 1);
-	if (!lstat(path, &st)) {
-		control->dev = st.st_dev;
-		control->ino = st.st_ino;
-	}
+	control->listener = (struct watch){control->socket.fd, EPOLLIN, listener_ready};
 	error = loop_add(daemon->loop, &control->listener);
 	if (error) {
 		log_error("cannot wait for the control socket: %s", strerror(-error));
@@ -448,8 +440,7 @@ bool control_open(struct daemon *daemon, const char *path, struct control **open
 	return true;
 
 err_close:
-	close(control->listener.fd);
-	unlink(path);
+	socket_path_close(&control->socket);
 err_free:
 	if (control->spare >= 0)
 		close(control->spare);
@@ -459,7 +450,6 @@ err_free:
 
 void control_close(struct control *control)
 {
-	struct stat st;
 	size_t i;
 
 	for (i = 0; i < CONNECTIONS; i++) {
@@ -467,9 +457,7 @@ void control_close(struct control *control)
 			drop(&control->connections[i]);
 	}
 	loop_remove(control->daemon->loop, &control->listener);
-	close(control->listener.fd);
-	if (!lstat(control->path, &st) && st.st_dev == control->dev && st.st_ino == control->ino)
-		unlink(control->path);
+	socket_path_close(&control->socket);
 	if (control->spare >= 0)
 		close(control->spare);
 	free(control);

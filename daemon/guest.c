@@ -7,14 +7,13 @@
 #include "daemon.h"
 #include "log.h"
 #include "session.h"
+#include "socket_path.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* How often a frozen disk tries whether it has thawed, in nanoseconds. */
@@ -29,10 +28,8 @@ struct guest {
 	struct disk disk;
 	struct guest_counters counters;
 
-	struct sockaddr_un address;
-	dev_t socket_device; /* of the socket's name, so that only our own is removed */
-	ino_t socket_inode;
-	struct watch listener;
+	struct socket_path socket;
+	struct watch listener; /* on the socket */
 	struct watch timer;
 	bool timer_armed;
 
@@ -156,118 +153,28 @@ static void arm_timer(struct guest *guest)
 	guest->timer_armed = !timerfd_settime(guest->timer.fd, 0, &soon, NULL);
 }
 
-/* A socket at @address that nobody listens on is removed. 0 or -errno. */
-static int clear_path(const struct sockaddr_un *address, const char *name)
+static int start_listening(struct guest *guest, const char *path)
 {
-	struct stat stat;
-	int fd, error;
+	const char *why;
+	int error = socket_path_open(&guest->socket, path, BACKLOG, &why);
 
-	if (lstat(address->sun_path, &stat)) {
-		if (errno == ENOENT)
-			return 0;
-		error = -errno;
-		log_error("guest %s: cannot look at %s: %s", name, address->sun_path,
-			  strerror(-error));
-		return error;
-	}
-	if (!S_ISSOCK(stat.st_mode)) {
-		log_error("guest %s: %s exists and is not a socket", name, address->sun_path);
-		return -EEXIST;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
-	close(fd);
-	if (!error || error == EAGAIN) {
-		log_error("guest %s: somebody listens on %s already", name, address->sun_path);
-		return -EADDRINUSE;
-	}
-	if (error != ECONNREFUSED || unlink(address->sun_path)) {
-		error = error == ECONNREFUSED ? errno : error;
-		log_error("guest %s: %s exists and cannot be replaced: %s", name, address->sun_path,
-			  strerror(error));
-		return -error;
-	}
-	log_info("guest %s: removed %s, which nobody listened on", name, address->sun_path);
-	return 0;
-}
-
-static int judge_path(struct guest *guest, const char *path)
-{
-	size_t length = strlen(path);
-
-	if (length == 0 || length >= sizeof(guest->address.sun_path)) {
-		log_error("guest %s: the socket path has %zu bytes, it must have 1 to %zu: %s",
-			  guest->name, length, sizeof(guest->address.sun_path) - 1, path);
-		return -ENAMETOOLONG;
-	}
-	guest->address.sun_family = AF_UNIX;
-	memcpy(guest->address.sun_path, path, length + 1);
-	return 0;
-}
-
-/* Only the owner may connect: the file's mode is the authorisation. */
-static int bind_privately(const struct guest *guest, int fd)
-{
-	mode_t saved = umask(077);
-	int error = bind(fd, (const struct sockaddr *)&guest->address, sizeof(guest->address))
-			    ? -errno
-			    : 0;
-
-	umask(saved);
-	return error;
-}
-
-static int start_listening(struct guest *guest)
-{
-	const char *path = guest->address.sun_path;
-	struct stat stat;
-	int fd, error;
-
-	error = clear_path(&guest->address, guest->name);
-	if (error)
-		return error;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = bind_privately(guest, fd);
 	if (error) {
-		log_error("guest %s: cannot make the socket %s: %s", guest->name, path,
-			  strerror(-error));
-		goto err_close;
+		log_error("guest %s: cannot listen on %s: %s", guest->name, path, why);
+		return error;
 	}
-	if (lstat(path, &stat) || listen(fd, BACKLOG)) {
-		error = -errno;
-		log_error("guest %s: cannot listen on %s: %s", guest->name, path, strerror(-error));
-		goto err_unlink;
-	}
-	guest->socket_device = stat.st_dev;
-	guest->socket_inode = stat.st_ino;
-	guest->listener.fd = fd;
+	guest->listener.fd = guest->socket.fd;
 	guest->listener.events = EPOLLIN;
 	guest->listener.fn = on_connect;
 	error = loop_add(guest->daemon->loop, &guest->listener);
 	if (error)
-		goto err_unlink;
-	return 0;
-
-err_unlink:
-	unlink(path);
-err_close:
-	close(fd);
+		socket_path_close(&guest->socket);
 	return error;
 }
 
 static void stop_listening(struct guest *guest)
 {
-	struct stat stat;
-
 	loop_remove(guest->daemon->loop, &guest->listener);
-	close(guest->listener.fd);
-	if (!lstat(guest->address.sun_path, &stat) && stat.st_dev == guest->socket_device &&
-	    stat.st_ino == guest->socket_inode)
-		unlink(guest->address.sun_path);
+	socket_path_close(&guest->socket);
 }
 
 static int start_timer(struct guest *guest)
@@ -367,9 +274,6 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	guest->in_use = config->contents_unknown;
 	fill_host(guest, config);
 
-	error = judge_path(guest, config->socket_path);
-	if (error)
-		goto err_free;
 	error = create_client(guest, config);
 	if (error)
 		goto err_free;
@@ -380,7 +284,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	error = start_timer(guest);
 	if (error)
 		goto err_disk;
-	error = start_listening(guest);
+	error = start_listening(guest, config->socket_path);
 	if (error)
 		goto err_timer;
 	*out = guest;

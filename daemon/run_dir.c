@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Making, locking and leaving the run-time directory, and sockets bound by path. */
+/* Making, locking and leaving the run-time directory. */
 #include "run_dir.h"
 
 #include <errno.h>
@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -19,7 +17,6 @@
 #include "paths.h"
 
 #define LOCK_NAME "lock"
-#define BACKLOG	  32
 
 static bool make_private(struct run_dir *run_dir)
 {
@@ -180,81 +177,4 @@ bool run_dir_path(const struct run_dir *run_dir, const char *file, char *path, s
 	int length = snprintf(path, size, "%s/%s", run_dir->path, file);
 
 	return length > 0 && (size_t)length < size;
-}
-
-/* 0: nothing is at @path any more. */
-static int clear_stale(const char *path, const char **why)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
-	int fd;
-	int error;
-
-	if (lstat(path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode)) {
-		*why = "something that is not a socket has this name";
-		return -EEXIST;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		*why = "no descriptor for a socket";
-		return -errno;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	/* Refused means that nobody listens; a queue that is full is somebody's. */
-	error = connect(fd, (struct sockaddr *)&address, sizeof(address)) ? errno : 0;
-	close(fd);
-	if (error != ECONNREFUSED) {
-		*why = "another process serves this socket";
-		return -EADDRINUSE;
-	}
-	if (unlink(path)) {
-		*why = "a socket that was left there cannot be removed";
-		return -errno;
-	}
-	return 0;
-}
-
-int run_dir_listen(const char *path, const char **why)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = strlen(path);
-	mode_t mask;
-	int error;
-	int fd;
-
-	if (length >= sizeof(address.sun_path)) {
-		*why = "the path is longer than the 107 bytes that a socket's may have";
-		return -ENAMETOOLONG;
-	}
-	error = clear_stale(path, why);
-	if (error)
-		return error;
-	memcpy(address.sun_path, path, length);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		*why = "no descriptor for a socket";
-		return -errno;
-	}
-	/* The mode must be right from the first moment that the name exists. */
-	mask = umask(077);
-	error = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
-	umask(mask);
-	if (error) {
-		*why = strerror(-error);
-		goto err_close;
-	}
-	if (listen(fd, BACKLOG)) {
-		error = -errno;
-		*why = strerror(-error);
-		goto err_unlink;
-	}
-	return fd;
-
-err_unlink:
-	unlink(path);
-err_close:
-	close(fd);
-	return error;
 }

@@ -30,11 +30,4 @@ void run_dir_close(struct run_dir *run_dir);
 /* "DIR/FILE" into @path. False: longer than @size - 1 bytes. */
 bool run_dir_path(const struct run_dir *run_dir, const char *file, char *path, size_t size);
 
-/*
- * A Unix socket that listens at @path, readable by its owner only. A socket
- * that a killed daemon left is replaced; anything else that is there is not.
- * The descriptor, or -errno; *@why is a sentence.
- */
-int run_dir_listen(const char *path, const char **why);
-
 #endif

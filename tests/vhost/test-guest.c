@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,6 +58,25 @@ static void socket_is_private_and_stale_one_is_replaced(void **state)
 	assert_int_equal(stat_buf.st_mode & 0777, 0700);
 }
 
+static void name_that_is_another_s_is_not_removed(void **state)
+{
+	struct world *world = *state;
+	struct guest *guest = harness_guest(world->harness, "gone", 16, false);
+	const char *path = harness_path(world->harness, "gone");
+	int fd;
+
+	assert_int_equal(unlink(path), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	harness_remove(world->harness, guest);
+	assert_int_equal(unlink(path), 0);
+	/* The control: its own it does remove. */
+	guest = harness_guest(world->harness, "gone", 16, false);
+	harness_remove(world->harness, guest);
+	assert_int_equal(access(harness_path(world->harness, "gone"), F_OK), -1);
+}
+
 static int create(struct world *world, const char *path, uint64_t disk, uint64_t allocation)
 {
 	const struct guest_config config = {
@@ -96,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		CASE(socket_is_private_and_stale_one_is_replaced),
+		CASE(name_that_is_another_s_is_not_removed),
 		CASE(bad_guests_are_refused),
 	};
 
