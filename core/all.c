@@ -6,6 +6,7 @@
 #include "pack.c"
 #include "order.c"
 #include "heap.c"
+#include "drop.c"
 #include "tree.c"
 #include "directory.c"
 #include "spares.c"

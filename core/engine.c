@@ -251,20 +251,14 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 {
 	struct heap *heap;
 	uint64_t given = 0;
-	uint32_t number, size, failed = 0;
+	uint32_t size = 1;
 
 	worker->touched = 0;
-	while (given < bytes && failed < 64) {
+	while (given < bytes && size) {
 		heap = tmem_policy_victim(engine, worker);
-		number = heap ? tmem_heap_droppable(heap) : 0;
-		size = number ? tmem_extent(engine, number)->size : 0;
-		if (number && tmem_heap_drop(heap, number))
-			failed++;
-		else
-			given += size;
+		size = heap ? tmem_heap_drop_one(heap) : 0;
+		given += size;
 		tmem_policy_leave(worker);
-		if (!number)
-			break;
 	}
 	return given;
 }

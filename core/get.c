@@ -9,7 +9,7 @@
 
 /*
  * Holds @extent for @worker, unless it was dropped. The exchange comes before
- * the look at the state, as in tmem_heap_drop() the state changes before the
+ * the look at the state, as in drop.c the state changes before the
  * look at who holds: one of the two sees the other.
  */
 static int hold(struct tmem_worker *worker, struct extent *extent)

@@ -70,7 +70,7 @@ static void move_pages_locked(struct heap *heap, struct extent *extent, uint32_t
 }
 
 /* Out of whatever list of used extents it is in. */
-static void unlist_locked(struct heap *heap, struct extent *extent)
+void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent)
 {
 	struct tmem_engine *engine = heap->client->engine;
 
@@ -231,7 +231,7 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 	}
 	if (extent->live)
 		return NULL;
-	unlist_locked(heap, extent);
+	tmem_heap_unlist_locked(heap, extent);
 	if (is_persistent(heap) || !heap->empty) {
 		add_empty_locked(heap, extent);
 		return NULL;
@@ -333,7 +333,7 @@ static int is_victim(struct heap *heap, struct tmem_worker *worker)
 static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t length, uint32_t try)
 {
 	struct tmem_engine *engine = heap->client->engine;
-	uint32_t size = next_size(heap), number;
+	uint32_t size = next_size(heap);
 	uint64_t cap = tmem_load(&heap->client->cap);
 	int pages =
 		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
@@ -353,8 +353,7 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	}
 	if (try < TRIES && !tmem_evict_one(worker, heap))
 		return 0;
-	number = tmem_heap_droppable(heap);
-	if (!number || tmem_heap_drop(heap, number))
+	if (!tmem_heap_drop_one(heap))
 		return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
 	return 0;
 }
@@ -405,106 +404,6 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 	reserve->extent = tmem_extent(engine, tmem_place_extent(reserve->place));
 	reserve->block = tmem_block(reserve->extent, tmem_place_unit(reserve->place));
 	reserve->payload = tmem_payload(reserve->extent, tmem_place_unit(reserve->place));
-	return 0;
-}
-
-/* ---- dropping whole extents ---- */
-
-static int is_held(struct tmem_engine *engine, uint32_t number)
-{
-	struct tmem_worker *worker;
-	uint32_t i;
-
-	for (i = 0; i < engine->worker_limit; i++) {
-		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
-			return 1;
-	}
-	return 0;
-}
-
-/* The extent to drop first: where the oldest put is, or any. 0: none. */
-uint32_t tmem_heap_droppable(struct heap *heap)
-{
-	uint32_t birth, number = tmem_place_extent(tmem_order_oldest(heap, &birth));
-	struct extent *extent;
-	uint32_t state, i;
-	int fits = 0;
-
-	tmem_lock(&heap->lock);
-	if (number) {
-		extent = tmem_extent(heap->client->engine, number);
-		state = tmem_load(&extent->state);
-		fits = tmem_load(&extent->heap) == heap &&
-		       (state == EXTENT_PAGES || state == EXTENT_PACKED);
-	}
-	if (!fits)
-		number = heap->empty ? heap->empty : heap->full ? heap->full : heap->pages;
-	for (i = 0; i < TMEM_HEAP_CLASSES && !number; i++)
-		number = heap->packed[i];
-	tmem_unlock(&heap->lock);
-	return number;
-}
-
-static void subtract_locked(struct heap *heap, struct extent *extent)
-{
-	uint32_t i;
-
-	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		if (extent->headers)
-			heap->total[i].slots -= extent->tally[i].pages;
-		else
-			heap->total[i].pages -= extent->tally[i].pages;
-		heap->total[i].units -= extent->tally[i].units;
-		heap->total[i].payload -= extent->tally[i].payload;
-	}
-	tmem_bump(&heap->live, -(uint64_t)extent->live);
-	extent->live = 0;
-	extent->units = 0;
-}
-
-/*
- * Marks an extent dead and gives its memory back; its pages are misses from
- * that instant, and a sweep takes their slots out of the index. 0, or
- * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
- */
-int tmem_heap_drop(struct heap *heap, uint32_t number)
-{
-	struct tmem_engine *engine = heap->client->engine;
-	struct extent *extent = tmem_extent(engine, number);
-	uint32_t state;
-
-	tmem_lock(&heap->lock);
-	state = tmem_load(&extent->state);
-	if (tmem_load(&extent->heap) != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
-		tmem_unlock(&heap->lock);
-		return -TMEM_EAGAIN;
-	}
-	/* A reader that looks now waits; one that looked before is seen here. */
-	tmem_exchange_full(&extent->state, (uint32_t)EXTENT_DROPPING);
-	if (is_held(engine, number)) {
-		tmem_store_release(&extent->state, state);
-		tmem_unlock(&heap->lock);
-		return -TMEM_EAGAIN;
-	}
-	if (state == EXTENT_EMPTY) {
-		tmem_extent_unlink(engine, &heap->empty, extent);
-		heap->empty_count--;
-	} else {
-		unlist_locked(heap, extent);
-	}
-	subtract_locked(heap, extent);
-	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
-	heap->dropped++;
-	tmem_store(&extent->generation, extent->generation + 1);
-	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
-	tmem_unlock(&heap->lock);
-	tmem_extent_retire(engine, extent);
-	/* Only now may a sweep find it and close it. */
-	tmem_lock(&heap->lock);
-	tmem_extent_link(engine, &heap->dead, extent);
-	tmem_bump(&heap->dead_count, 1u);
-	tmem_unlock(&heap->lock);
 	return 0;
 }
 

@@ -619,12 +619,15 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		      uint32_t codec, uint32_t pool, struct reserve *reserve);
 void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
-int tmem_heap_drop(struct heap *heap, uint32_t number);
-uint32_t tmem_heap_droppable(struct heap *heap);
 void tmem_heap_destroy(struct heap *heap);
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length);
 void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, uint32_t codec,
 			  uint32_t pool);
+
+void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent);
+
+/* drop.c */
+uint32_t tmem_heap_drop_one(struct heap *heap);
 
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);

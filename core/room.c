@@ -76,26 +76,21 @@ static int drop_ready(struct tmem_engine *engine)
 	return 1;
 }
 
-/*
- * Drops one ephemeral extent of whichever client regrets it least. 1; 0: it
- * was in use, try again; -1: there is none.
- */
+/* Drops one ephemeral extent of whichever client regrets it least. 0: there is none. */
 static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 {
 	struct heap *heap;
-	uint32_t number;
-	int done;
+	uint32_t dropped;
 
 	if (drop_ready(engine))
 		return 1;
 	if (!worker)
-		return -1;
+		return 0;
 	heap = tmem_policy_victim(engine, worker);
-	number = heap ? tmem_heap_droppable(heap) : 0;
+	dropped = heap ? tmem_heap_drop_one(heap) : 0;
 	worker->touched++;
-	done = !number ? -1 : !tmem_heap_drop(heap, number);
 	tmem_policy_leave(worker);
-	return done;
+	return dropped != 0;
 }
 
 /*
@@ -125,7 +120,7 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 			if (++refusals > REFUSALS_MAX)
 				break;
 		}
-		if (drop_one(engine, worker) < 0)
+		if (!drop_one(engine, worker))
 			break;
 	}
 	claim(engine, kind, -(uint64_t)size);

@@ -267,16 +267,7 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 /* A dying client's extents go whole; nobody looks at what is in them any more. */
 static int drop_all(struct tmem_client *client)
 {
-	struct heap *heap;
-	uint32_t i, number;
-
-	for (i = 0; i < 2; i++) {
-		heap = &client->heap[i];
-		number = tmem_heap_droppable(heap);
-		if (number && !tmem_heap_drop(heap, number))
-			return 1;
-	}
-	return 0;
+	return tmem_heap_drop_one(&client->heap[0]) || tmem_heap_drop_one(&client->heap[1]);
 }
 
 static uint32_t one_step(struct tmem_client *client, struct tmem_worker *worker)

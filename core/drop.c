@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Giving back: an ephemeral extent is marked dead and its memory returned in
+ * one piece, without a look at what is in it. Who still has a slot that leads
+ * there finds it dead; sweep.c takes such slots out of the index.
+ */
+#include "internal.h"
+
+static int is_held(struct tmem_engine *engine, uint32_t number)
+{
+	struct tmem_worker *worker;
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++) {
+		worker = tmem_load_acquire(&engine->worker[i]);
+		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
+			return 1;
+	}
+	return 0;
+}
+
+static void subtract_locked(struct heap *heap, struct extent *extent)
+{
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		if (extent->headers)
+			heap->total[i].slots -= extent->tally[i].pages;
+		else
+			heap->total[i].pages -= extent->tally[i].pages;
+		heap->total[i].units -= extent->tally[i].units;
+		heap->total[i].payload -= extent->tally[i].payload;
+	}
+	tmem_bump(&heap->live, -(uint64_t)extent->live);
+	extent->live = 0;
+	extent->units = 0;
+}
+
+/*
+ * Marks an extent dead and gives its memory back; its pages are misses from
+ * that instant, and a sweep takes their slots out of the index. 0, or
+ * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
+ */
+static int drop(struct heap *heap, uint32_t number)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent = tmem_extent(engine, number);
+	uint32_t state;
+
+	tmem_lock(&heap->lock);
+	state = tmem_load(&extent->state);
+	if (tmem_load(&extent->heap) != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
+		tmem_unlock(&heap->lock);
+		return -TMEM_EAGAIN;
+	}
+	/* A reader that looks now waits; one that looked before is seen here. */
+	tmem_exchange_full(&extent->state, (uint32_t)EXTENT_DROPPING);
+	if (is_held(engine, number)) {
+		tmem_store_release(&extent->state, state);
+		tmem_unlock(&heap->lock);
+		return -TMEM_EAGAIN;
+	}
+	if (state == EXTENT_EMPTY) {
+		tmem_extent_unlink(engine, &heap->empty, extent);
+		heap->empty_count--;
+	} else {
+		tmem_heap_unlist_locked(heap, extent);
+	}
+	subtract_locked(heap, extent);
+	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
+	heap->dropped++;
+	tmem_store(&extent->generation, extent->generation + 1);
+	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
+	tmem_unlock(&heap->lock);
+	tmem_extent_retire(engine, extent);
+	/* Only now may a sweep find it and close it. */
+	tmem_lock(&heap->lock);
+	tmem_extent_link(engine, &heap->dead, extent);
+	tmem_bump(&heap->dead_count, 1u);
+	tmem_unlock(&heap->lock);
+	return 0;
+}
+
+/* The extent at @turn in the heap's lists, counted from 0; 0: they end before. */
+static uint32_t listed_locked(struct heap *heap, uint32_t turn)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t list, number;
+
+	for (list = 0; list < TMEM_HEAP_CLASSES + 3; list++) {
+		if (list < TMEM_HEAP_CLASSES)
+			number = heap->packed[list];
+		else
+			number = list == TMEM_HEAP_CLASSES	 ? heap->full
+				 : list == TMEM_HEAP_CLASSES + 1 ? heap->pages
+								 : heap->empty;
+		for (; number; number = tmem_extent(engine, number)->next)
+			if (!turn--)
+				return number;
+	}
+	return 0;
+}
+
+/*
+ * The extent to drop: at the first @try where the oldest put is, then, where
+ * somebody copies from that one, any other. 0: there are no more.
+ */
+static uint32_t droppable(struct heap *heap, uint32_t try)
+{
+	uint32_t birth, number = try ? 0 : tmem_place_extent(tmem_order_oldest(heap, &birth));
+	struct extent *extent;
+	uint32_t state;
+
+	tmem_lock(&heap->lock);
+	if (number) {
+		extent = tmem_extent(heap->client->engine, number);
+		state = tmem_load(&extent->state);
+		if (tmem_load(&extent->heap) != heap ||
+		    (state != EXTENT_PAGES && state != EXTENT_PACKED))
+			number = 0;
+	}
+	if (!number)
+		number = listed_locked(heap, try ? try - 1 : 0);
+	tmem_unlock(&heap->lock);
+	return number;
+}
+
+/*
+ * Drops one extent, the least valuable that nobody copies from: each worker
+ * holds one at most. Its bytes; 0: there is none. No lock held.
+ */
+uint32_t tmem_heap_drop_one(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t try, number, size;
+
+	for (try = 0; try < TMEM_WORKERS + 2; try++) {
+		number = droppable(heap, try);
+		if (!number)
+			return 0;
+		size = tmem_extent(engine, number)->size;
+		if (!drop(heap, number))
+			return size;
+	}
+	return 0;
+}
