@@ -79,13 +79,17 @@ static int promise_records(struct tmem_client *client, struct tmem_worker *worke
 	uint64_t pages = tmem_divide(client->allocation, page_bytes()) + 1;
 	uint32_t slack = engine->worker_limit * TMEM_SPARE_NODES;
 	uint32_t i, per;
-	/* The fewest pages in an object that has one such record; more records for larger ones. */
+	/*
+	 * The fewest pages in an object that has one such record, and how many
+	 * (2^shift) a large object files in one: a group that is begun at its
+	 * start has a small leaf before it has a large one.
+	 */
 	const struct {
 		uint32_t slab;
 		uint32_t least;
 		uint32_t shift;
 	} need[] = {{SLAB_OBJECT_P, 1, 31},
-		    {SLAB_LEAF_SMALL, 3, 31},
+		    {SLAB_LEAF_SMALL, 3, 6},
 		    {SLAB_LEAF, TMEM_LEAF_SMALL + 1, 6},
 		    {SLAB_NODE, TMEM_GROUP_PAGES + 1, 10}};
 

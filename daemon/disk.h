@@ -9,11 +9,7 @@
  * with zeros unless it is known that it was never written.
  *
  * Handles: one object per piece of DISK_PIECE blocks (4 MiB), so that a
- * discard of a piece is one flush and no object grows large. The index is
- * nevertheless reserved as if objects had DISK_SPARSE pages: the engine finds
- * pages through one record per 64 of them, a small one while few are there,
- * and a guest that writes one block here and one there needs a small one in
- * every place before it needs a large one in any.
+ * discard of a piece is one flush and no object grows large.
  */
 #ifndef TMEMD_DISK_H
 #define TMEMD_DISK_H
@@ -24,7 +20,6 @@
 
 #define DISK_BLOCK	  4096u
 #define DISK_PIECE	  1024u
-#define DISK_SPARSE	  64u /* for the index's reservation, see below */
 #define DISK_RANGES	  32u /* segments of one discard or write-zeroes request */
 #define DISK_SECTOR_SHIFT 9
 #define DISK_BLOCK_SHIFT  12

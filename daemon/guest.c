@@ -224,7 +224,7 @@ static int create_client(struct guest *guest, const struct guest_config *config)
 		.size = sizeof(client),
 		.codec = config->codec,
 		.allocation = config->allocation,
-		.pages_per_object = DISK_SPARSE,
+		.pages_per_object = DISK_PIECE,
 	};
 	int error = tmem_client_create(guest->daemon->engine, guest->daemon->worker, &client,
 				       &guest->client);
