@@ -101,7 +101,8 @@ static void concurrent_exclusive_gets_hit_exactly_once(const struct backend *bac
 /* Two patterns that the owner writes over each other while the page is put. */
 static const uint64_t pattern[2] = {0x1111111111111111u, 0x2222222222222222u};
 
-static void *scribble(void *arg)
+/* That is a race by contract, so ThreadSanitizer is not to look at it. */
+__attribute__((no_sanitize("thread"))) static void *scribble(void *arg)
 {
 	struct member *m = arg;
 	volatile uint64_t *word = m->crowd->page;
