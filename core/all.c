@@ -13,6 +13,7 @@
 #include "object.c"
 #include "detach.c"
 #include "codec.c"
+#include "handle.c"
 #include "put.c"
 #include "get.c"
 #include "flush.c"

@@ -6,18 +6,6 @@
  */
 #include "internal.h"
 
-void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
-		   const struct tmem_handle *handle, struct key *key)
-{
-	uint32_t group = handle->index / TMEM_GROUP_PAGES;
-
-	key->id = handle->object;
-	key->index = handle->index;
-	key->pool = tmem_load(&pool->serial);
-	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
-	key->shard = ((uint32_t)(key->hash >> 32) + group * 0x9e3779b1u) / 64 % TMEM_SHARDS;
-}
-
 /* Frees the block of a slot that was taken out of the index. No lock held. */
 void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed)
 {
@@ -71,11 +59,8 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 	tmem_lock(lock);
 	count = tmem_group_slots(worker, key, number, pool->objects, slots);
 	for (i = 0; i < TMEM_GROUP_PAGES; i++) {
-		if (i < 2 && slots[0])
-			slot = slots[0] + i;
-		else if (i < count)
-			slot = slots[1] + i;
-		else
+		slot = tmem_group_slot(slots, count, i);
+		if (!slot)
 			break;
 		if (i >= first && i <= last && *slot) {
 			if (tmem_slot_stored(engine, *slot, &worker->taken_generation[taken]))
@@ -102,11 +87,9 @@ int tmem_flush(struct tmem_client *client, struct tmem_worker *worker,
 	struct key key;
 	int err;
 
-	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, &pool);
+	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
-	tmem_key_make(worker->engine, pool, handle, &key);
 	counters = tmem_counters(pool, worker);
 	tmem_count(counters, flushes, 1);
 	err = tmem_take(worker, pool, &key, 0);
@@ -175,8 +158,7 @@ int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
 	struct key key;
 	int err;
 
-	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, &pool);
+	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
 	tmem_count(tmem_counters(pool, worker), range_flushes, 1);
@@ -196,7 +178,6 @@ int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
 		flush_edge(worker, pool, handle, high--, 0, to);
 	if (low > high)
 		return 0;
-	tmem_key_make(worker->engine, pool, handle, &key);
 	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES)) {
 		flush_groups(worker, pool, handle, &key, low, high);
 		return 0;
@@ -217,11 +198,9 @@ int tmem_flush_object(struct tmem_client *client, struct tmem_worker *worker,
 	uint32_t number;
 	int err;
 
-	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, &pool);
+	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
-	tmem_key_make(worker->engine, pool, handle, &key);
 	counters = tmem_counters(pool, worker);
 	tmem_count(counters, object_flushes, 1);
 	number = tmem_object_detach(worker, pool, &key);

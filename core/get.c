@@ -111,11 +111,9 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	struct key key;
 	int err;
 
-	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, &pool);
+	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
-	tmem_key_make(worker->engine, pool, handle, &key);
 	counters = tmem_counters(pool, worker);
 	tmem_count(counters, gets, 1);
 	err = get(worker, pool, &key, page);

@@ -686,6 +686,20 @@ uint32_t tmem_node_make_locked(struct tmem_worker *worker, struct pool *pool);
 void tmem_index_grown(struct pool *pool, uint64_t bytes);
 void tmem_index_shrunk(struct pool *pool, uint64_t bytes);
 
+/* Page @i of a group whose slots tmem_group_slots() found; NULL: it has none from there on. */
+static inline uint64_t *tmem_group_slot(uint64_t *const *slots, uint32_t count, uint32_t i)
+{
+	if (i < 2 && slots[0])
+		return slots[0] + i;
+	return i < count ? slots[1] + i : NULL;
+}
+
+/* handle.c */
+void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
+		   const struct tmem_handle *handle, struct key *key);
+int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
+	       const struct tmem_handle *handle, struct pool **pool, struct key *key);
+
 /* detach.c: without locks */
 uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const struct key *key);
 uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const struct key *key,
@@ -712,8 +726,6 @@ int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *k
 void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed);
 uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 			 uint32_t object, uint32_t first, uint32_t last);
-void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
-		   const struct tmem_handle *handle, struct key *key);
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap);
 
 /* quota.c */

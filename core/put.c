@@ -142,11 +142,9 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	struct key key;
 	int err;
 
-	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, &pool);
+	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
-	tmem_key_make(worker->engine, pool, handle, &key);
 	counters = tmem_counters(pool, worker);
 	tmem_count(counters, puts, 1);
 	err = put(client, worker, pool, &key, page);

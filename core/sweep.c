@@ -142,11 +142,8 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 	tmem_lock(lock);
 	count = tmem_group_slots(worker, key, number, pool->objects, slots);
 	for (i = 0; i < TMEM_GROUP_PAGES; i++) {
-		if (i < 2 && slots[0])
-			slot = slots[0] + i;
-		else if (i < count)
-			slot = slots[1] + i;
-		else
+		slot = tmem_group_slot(slots, count, i);
+		if (!slot)
 			break;
 		if (*slot && !tmem_slot_stored(engine, *slot, &generation))
 			*slot = 0;

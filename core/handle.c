@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * How every operation on pages begins: from the client's handle to its pool,
+ * and to the key that finds the page there.
+ */
+#include "internal.h"
+
+void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
+		   const struct tmem_handle *handle, struct key *key)
+{
+	uint32_t group = handle->index / TMEM_GROUP_PAGES;
+
+	key->id = handle->object;
+	key->index = handle->index;
+	key->pool = tmem_load(&pool->serial);
+	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
+	key->shard = ((uint32_t)(key->hash >> 32) + group * 0x9e3779b1u) / 64 % TMEM_SHARDS;
+}
+
+/* 0 with *@pool and *@key set, or -TMEM_ENODEV, -TMEM_ESHUTDOWN. */
+int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
+	       const struct tmem_handle *handle, struct pool **pool, struct key *key)
+{
+	int err;
+
+	worker->touched = 0;
+	err = tmem_pool_find(client, handle->pool, pool);
+	if (!err)
+		tmem_key_make(worker->engine, *pool, handle, key);
+	return err;
+}
