@@ -190,7 +190,7 @@ static void flushes(struct scene *s)
 			note(s->rig, FLUSH_RANGE);
 		}
 		for (i = 0; i < 1000; i++)
-			put(s, i * 10, PUT_WITH_DYING);
+			put(s, i * 10 % s->pages, PUT_WITH_DYING);
 	}
 	for (i = 0; i < 10; i++)
 		put(s, i, PUT_WITH_DYING);

@@ -132,6 +132,7 @@ int main(void)
 	object = (struct object *)(void *)chunk;
 	slab.chunks = &chunk;
 	slab.chunk_shift = SHIFT;
+	slab.chunk_mask = (1u << SHIFT) - 1;
 	slab.record_size = sizeof(struct object);
 	slab.issued = OBJECTS;
 	for (how = 0; how < 4; how++) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -316,6 +317,9 @@ static void daemon_killed_and_restarted(void **state)
 int main(void)
 {
 	int failed;
+#ifdef DISK_ANSWERS_ZEROS_FOR_LOST
+	int out, count;
+#endif
 	const struct CMUnitTest cases[] = {
 		CASE(front_end_that_goes_on_finds_everything_lost),
 		CASE(fresh_start_frees_what_an_earlier_daemon_lost),
@@ -327,11 +331,17 @@ int main(void)
 	};
 
 	alarm(120);
-	failed = cmocka_run_group_tests_name("vhost lost", cases, NULL, NULL);
 #ifdef DISK_ANSWERS_ZEROS_FOR_LOST
-	/* Every case here bites on such a disk. */
-	return failed == (int)(sizeof(cases) / sizeof(cases[0])) ? 0 : 1;
+	/* Every case here must bite on such a disk; how each of them fails is of no interest. */
+	out = dup(STDOUT_FILENO);
+	count = (int)(sizeof(cases) / sizeof(cases[0]));
+	if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+		return 1;
+	failed = cmocka_run_group_tests_name("vhost lost", cases, NULL, NULL);
+	dprintf(out, "%d passed, %d failed\n", failed, count - failed);
+	return failed == count ? 0 : 1;
 #else
+	failed = cmocka_run_group_tests_name("vhost lost", cases, NULL, NULL);
 	return failed;
 #endif
 }
