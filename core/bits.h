@@ -38,11 +38,11 @@ void *memset(void *dst, int byte, size_t size);
  */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define TMEM_RACY __attribute__((no_sanitize("thread"), noinline))
+#define TMEM_RACY __attribute__((no_sanitize("thread"), noinline, unused))
 #endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-#define TMEM_RACY __attribute__((no_sanitize_thread, noinline))
+#define TMEM_RACY __attribute__((no_sanitize_thread, noinline, unused))
 #endif
 #ifndef TMEM_RACY
 #define TMEM_RACY inline

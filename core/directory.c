@@ -46,17 +46,8 @@ static int add_page(struct pool *pool, struct tmem_worker *worker, uint32_t buck
 
 	if (m >= TMEM_BUCKET_MAPS)
 		return -TMEM_ENOMEM;
-	if (!pool->map_number[m]) {
-		number = tmem_slab_take(&engine->slab[SLAB_MAP], worker, 0);
-		if (!number)
-			return -TMEM_ENOMEM;
-		map = tmem_slab_at(&engine->slab[SLAB_MAP], number);
-		memset(map, 0, sizeof(*map));
-		pool->map_number[m] = number;
-		tmem_store_release(&pool->map[m], map);
-	}
-	map = pool->map[m];
-	if (map->number[p])
+	map = pool->map_number[m] ? pool->map[m] : NULL;
+	if (map && map->number[p])
 		return 0;
 	number = tmem_slab_take(&engine->slab[SLAB_BUCKETS], worker, 0);
 	if (!number)
@@ -64,6 +55,19 @@ static int add_page(struct pool *pool, struct tmem_worker *worker, uint32_t buck
 	page = tmem_slab_at(&engine->slab[SLAB_BUCKETS], number);
 	for (i = 0; i < TMEM_BUCKETS; i++)
 		tmem_store(&page->root[i], 0u);
+	if (!map) {
+		pool->map_number[m] = tmem_slab_take(&engine->slab[SLAB_MAP], worker, 0);
+		if (!pool->map_number[m]) {
+			tmem_slab_give(&engine->slab[SLAB_BUCKETS], number, NULL);
+			return -TMEM_ENOMEM;
+		}
+		map = tmem_slab_at(&engine->slab[SLAB_MAP], pool->map_number[m]);
+		memset(map->number, 0, sizeof(map->number));
+		/* Who is late in the record's last pool finds some page at each place, never none. */
+		for (i = 0; i < TMEM_BUCKET_PAGES; i++)
+			tmem_store(&map->page[i], page);
+		tmem_store_release(&pool->map[m], map);
+	}
 	map->number[p] = number;
 	tmem_store_release(&map->page[p], page);
 	return 0;

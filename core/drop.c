@@ -41,7 +41,7 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
  * that instant, and a sweep takes their slots out of the index. 0, or
  * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
  */
-static int drop(struct heap *heap, uint32_t number)
+static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent = tmem_extent(engine, number);
@@ -67,9 +67,10 @@ static int drop(struct heap *heap, uint32_t number)
 		tmem_heap_unlist_locked(heap, extent);
 	}
 	subtract_locked(heap, extent);
+	*size = extent->size;
 	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
 	heap->dropped++;
-	tmem_store(&extent->generation, extent->generation + 1);
+	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
 	tmem_unlock(&heap->lock);
 	tmem_extent_retire(engine, extent);
@@ -131,15 +132,13 @@ static uint32_t droppable(struct heap *heap, uint32_t try)
  */
 uint32_t tmem_heap_drop_one(struct heap *heap)
 {
-	struct tmem_engine *engine = heap->client->engine;
 	uint32_t try, number, size;
 
 	for (try = 0; try < TMEM_WORKERS + 2; try++) {
 		number = droppable(heap, try);
 		if (!number)
 			return 0;
-		size = tmem_extent(engine, number)->size;
-		if (!drop(heap, number))
+		if (!drop(heap, number, &size))
 			return size;
 	}
 	return 0;

@@ -31,7 +31,7 @@ static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
 	for (i = 0; i < 3; i++)
 		handle.object.word[i] = tmem_load(&object->id.word[i]);
 	handle.index = block->index;
-	handle.pool = pool->number;
+	handle.pool = tmem_load(&pool->number);
 	tmem_key_make(engine, pool, &handle, key);
 	return pool;
 }

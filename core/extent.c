@@ -20,12 +20,12 @@ static void give_records(struct tmem_engine *engine, struct extent *extent)
 		tmem_slab_give(&engine->slab[SLAB_BINS], extent->bins_record, NULL);
 	extent->headers_record = 0;
 	extent->bins_record = 0;
-	extent->headers = NULL;
+	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
 }
 
 /*
- * A new extent for @heap, EXTENT_EMPTY, in no list. @headers, @bins: which
+ * A new extent for @heap, EXTENT_NONE, in no list. @headers, @bins: which
  * shapes it can take on. NULL: no memory. The caller holds no lock.
  */
 struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *worker,
@@ -67,7 +67,8 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	/* Those who still have the number from its last life look at these. */
 	tmem_store(&extent->number, number);
 	tmem_store(&extent->heap, heap);
-	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
+	/* Nobody may drop it before it is in its heap's list, which makes it EXTENT_EMPTY. */
+	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
 	return extent;
 
 err_bins:
@@ -130,8 +131,9 @@ int tmem_slot_stored(const struct tmem_engine *engine, uint64_t slot, uint32_t *
 	if (!(slot & SLOT_PRESENT))
 		return 0;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
+	/* Before the state: an extent that is dropped in between has another one then. */
+	*generation = tmem_load_acquire(&extent->generation);
 	while ((state = tmem_load_acquire(&extent->state)) == EXTENT_DROPPING)
 		tmem_cpu_relax();
-	*generation = tmem_load(&extent->generation);
 	return state != EXTENT_DEAD;
 }

@@ -32,10 +32,11 @@ static int hold(struct tmem_worker *worker, struct extent *extent)
 static inline void prefetch(const struct extent *extent, uint32_t unit, uint32_t length)
 {
 	const unsigned char *data = extent->base + (size_t)unit * TMEM_UNIT;
+	struct block *headers = tmem_load(&extent->headers);
 	uint32_t i;
 
-	if (extent->headers) {
-		tmem_prefetch_write(&extent->headers[unit / TMEM_PAGE_UNITS]);
+	if (headers) {
+		tmem_prefetch_write(&headers[unit / TMEM_PAGE_UNITS]);
 		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
 		tmem_prefetch_write(&extent->tally[0]);
 	}

@@ -307,6 +307,7 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 	if (!extent)
 		return -TMEM_ENOMEM;
 	tmem_bump(&heap->extent_bytes, extent->size);
+	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
 	heap->spare = extent->number;
 	return 0;
 }

@@ -19,7 +19,8 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 		 const void *page, struct reserve *reserve, uint64_t *slot)
 {
 	struct counters *counters = tmem_counters(pool, worker);
-	uint32_t wanted = tmem_load(&client->codec), where = pool->number % TMEM_POOLS_PER_CLIENT;
+	uint32_t wanted = tmem_load(&client->codec),
+		 where = tmem_load(&pool->number) % TMEM_POOLS_PER_CLIENT;
 	uint32_t codec, length;
 	const unsigned char *data;
 	int err;

@@ -46,7 +46,7 @@ static void key_of(struct tmem_worker *worker, const struct pool *pool,
 	struct tmem_handle handle;
 
 	handle.object = *id;
-	handle.pool = pool->number;
+	handle.pool = tmem_load(&pool->number);
 	handle.index = group * TMEM_GROUP_PAGES;
 	tmem_key_make(worker->engine, pool, &handle, key);
 }
