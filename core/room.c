@@ -11,6 +11,10 @@
 /* How often the host may say no although enough was given back to it. */
 #define REFUSALS_MAX 2u
 
+/* How often there may be nothing to drop, and how long to wait then: some 10 us in all. */
+#define MISSES_MAX 16u
+#define MISS_SPINS 32u
+
 /* What is dropped for others' sake is theirs: an ephemeral extent leaves @claims alone. */
 static int fits_locked(const struct tmem_engine *engine, uint32_t size, uint64_t claims)
 {
@@ -102,7 +106,7 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 {
 	void *memory = NULL;
 	size_t got;
-	uint32_t drops, refusals = 0;
+	uint32_t drops, refusals = 0, misses = 0, i;
 
 	if (kind == TMEM_EXTENT_EPHEMERAL && size == engine->extent_size) {
 		memory = take_ready(engine);
@@ -120,8 +124,11 @@ void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 			if (++refusals > REFUSALS_MAX)
 				break;
 		}
-		if (!drop_one(engine, worker))
+		/* What there is may be held, or on its way to another: look again, not for long. */
+		if (!drop_one(engine, worker) && (!worker || ++misses > MISSES_MAX))
 			break;
+		for (i = 0; misses && i < MISS_SPINS; i++)
+			tmem_cpu_relax();
 	}
 	claim(engine, kind, -(uint64_t)size);
 	return memory;
