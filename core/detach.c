@@ -15,7 +15,7 @@ void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t nu
 	tmem_store(&object->state, (uint32_t)OBJECT_FREE);
 	tmem_store(&object->pool, 0u);
 	tmem_index_shrunk(pool, TMEM_OBJECT_BYTES);
-	tmem_discard_locked(worker, pool, persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E, number);
+	tmem_discard_locked(worker, persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E, number);
 }
 
 /* The object of @key leaves the directory, dead. Its number, or 0: there is none. */
@@ -122,7 +122,7 @@ static void prune_locked(struct tmem_worker *worker, struct pool *pool, uint32_t
 		if (any)
 			return;
 		tmem_index_shrunk(pool, sizeof(struct node));
-		tmem_discard_locked(worker, pool, SLAB_NODE, number[level]);
+		tmem_discard_locked(worker, SLAB_NODE, number[level]);
 		if (level + 1 < height) {
 			node = tmem_slab_at(nodes, number[level + 1]);
 			tmem_store(&node->entry[(group >> (6 * (level + 1))) % 64], 0u);

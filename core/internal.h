@@ -75,7 +75,6 @@ struct slab {
 #define TMEM_UNIT	 16u /* bytes; blocks start and end at whole units */
 #define TMEM_UNIT_BITS	 17u /* of a place: units of the largest extent */
 #define TMEM_PLACE_BITS	 40u
-#define TMEM_EXTENT_MAX	 (1u << (TMEM_PLACE_BITS - TMEM_UNIT_BITS))
 #define TMEM_PAGE_UNITS	 (TMEM_PAGE_SIZE / TMEM_UNIT)
 #define TMEM_BLOCK_UNITS (TMEM_PAGE_UNITS + 1) /* the largest block: a raw page and its header */
 
@@ -709,8 +708,7 @@ void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t nu
 /* spares.c: without locks, but for the two that say so */
 int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool, uint32_t nodes);
 uint32_t tmem_spare_locked(struct tmem_worker *worker, uint32_t slab);
-void tmem_discard_locked(struct tmem_worker *worker, struct pool *pool, uint32_t slab,
-			 uint32_t number);
+void tmem_discard_locked(struct tmem_worker *worker, uint32_t slab, uint32_t number);
 void tmem_spares_do_settle(struct tmem_worker *worker, struct pool *pool);
 void tmem_spares_drain(struct tmem_worker *worker);
 
@@ -755,8 +753,6 @@ void tmem_pool_records_free(struct tmem_client *client);
 
 /* client.c */
 void tmem_client_free(struct tmem_client *client);
-
-void tmem_heaps_stats(struct heap heap[2], struct tmem_stats *stats);
 
 /* codec.c */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,

@@ -217,7 +217,7 @@ static uint32_t widen_locked(struct tmem_worker *worker, struct pool *pool, uint
 		old = tmem_slab_at(&engine->slab[SLAB_LEAF_SMALL], name & GROUP_LEAF);
 		memcpy(leaf, old, TMEM_LEAF_SMALL * sizeof(uint64_t));
 		tmem_sub(&pool->index_bytes, TMEM_LEAF_SMALL * sizeof(uint64_t));
-		tmem_discard_locked(worker, pool, SLAB_LEAF_SMALL, name & GROUP_LEAF);
+		tmem_discard_locked(worker, SLAB_LEAF_SMALL, name & GROUP_LEAF);
 	}
 	return number | (wide ? GROUP_WIDE : 0);
 }
@@ -349,7 +349,7 @@ static void discard_leaf_locked(struct tmem_worker *worker, struct pool *pool, u
 	uint32_t slots = wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL;
 
 	tmem_index_shrunk(pool, slots * sizeof(uint64_t));
-	tmem_discard_locked(worker, pool, wide ? SLAB_LEAF : SLAB_LEAF_SMALL, name & GROUP_LEAF);
+	tmem_discard_locked(worker, wide ? SLAB_LEAF : SLAB_LEAF_SMALL, name & GROUP_LEAF);
 }
 
 static int is_empty_node(const struct node *node)
@@ -382,7 +382,7 @@ static void remove_entry_locked(struct tmem_worker *worker, struct pool *pool,
 		if (!is_empty_node(node))
 			return;
 		tmem_index_shrunk(pool, sizeof(struct node));
-		tmem_discard_locked(worker, pool, SLAB_NODE, number[level]);
+		tmem_discard_locked(worker, SLAB_NODE, number[level]);
 	}
 	tmem_store(&object->root, 0u);
 }

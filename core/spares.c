@@ -54,12 +54,10 @@ uint32_t tmem_spare_locked(struct tmem_worker *worker, uint32_t slab)
 }
 
 /* A record that nothing leads to any more, for tmem_spares_settle(). Any lock may be held. */
-void tmem_discard_locked(struct tmem_worker *worker, struct pool *pool, uint32_t slab,
-			 uint32_t number)
+void tmem_discard_locked(struct tmem_worker *worker, uint32_t slab, uint32_t number)
 {
 	struct spares *spares = &worker->spares;
 
-	(void)pool;
 	TMEM_ASSERT(spares->discards < TMEM_DISCARDS);
 	spares->unsettled = 1;
 	spares->discard_slab[spares->discards] = slab;
