@@ -93,7 +93,14 @@ uint32_t rig_pool(struct rig *rig, int client, uint32_t flags)
 {
 	struct tmem_pool_config config = {.size = sizeof(config), .flags = flags};
 	int pool = rig_pool_create(rig, client, &config);
+	unsigned int tries = 0;
 
+	/* As for a client: what is dying has to be swept before its memory is anybody's. */
+	while (pool == -TMEM_ENOMEM && tries++ < 20) {
+		rig_settle(rig);
+		sched_yield();
+		pool = rig_pool_create(rig, client, &config);
+	}
 	if (pool < 0)
 		FAIL("no pool with flags %#x: %d", flags, pool);
 	return (uint32_t)pool;
