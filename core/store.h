@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Where pages lie: records of fixed size, extents cut into blocks, the order
+ * in which blocks were filled, and the heap that has them all for one client
+ * and kind. Each field names what guards it.
+ */
+#ifndef TMEM_CORE_STORE_H
+#define TMEM_CORE_STORE_H
+
+#include <tmem/engine.h>
+
+#include "tmem_port.h"
+
+#include "bits.h"
+
+#define TMEM_LINE 64u
+
+/* A 64-bit word that is read and written whole, on 32-bit machines too. */
+typedef uint64_t tmem_word __attribute__((aligned(8)));
+
+/* ---- slabs: fixed-size records, named by 32-bit numbers; 0 is none ---- */
+
+/* Records that a persistent client may count on; guarded by slab->lock. */
+struct promise {
+	uint32_t left;
+	uint32_t most;
+};
+
+#define TMEM_SLAB_ARRAYS 10u
+
+struct slab {
+	struct tmem_lock lock;
+	/* Set at creation, then constant. */
+	struct tmem_engine *engine;
+	enum tmem_extent_kind kind;
+	uint32_t record_size;
+	uint32_t chunk_shift; /* log2 of the records in a chunk */
+	uint32_t chunk_mask;  /* these records, less 1 */
+	/* Written under the lock, read without: an array that only grows. */
+	unsigned char **chunks;
+	uint32_t issued; /* numbers below it were taken at least once */
+	/* Guarded by the lock. */
+	uint32_t chunk_count;
+	uint32_t
+		array_count; /* arrays so far; the last one is chunks, the others may still be read */
+	unsigned char **array[TMEM_SLAB_ARRAYS];
+	uint32_t free; /* first free record; linked through its first word */
+	uint32_t free_count;
+	uint32_t used;	   /* records taken */
+	uint32_t promised; /* free records that only promises may take */
+};
+
+/* ---- extents: the host's memory, cut into blocks ---- */
+
+#define TMEM_UNIT	 16u /* bytes; blocks start and end at whole units */
+#define TMEM_UNIT_BITS	 17u /* of a place: units of the largest extent */
+#define TMEM_PLACE_BITS	 40u
+#define TMEM_PAGE_UNITS	 (TMEM_PAGE_SIZE / TMEM_UNIT)
+#define TMEM_BLOCK_UNITS (TMEM_PAGE_UNITS + 1) /* the largest block: a raw page and its header */
+
+/* What a block says of itself; a packed block has it in front of its payload. */
+struct block {
+	uint32_t object; /* number in the pool's slab; 0: reserved, not published */
+	uint32_t index;
+	uint32_t time; /* the heap's clock at the put */
+	uint32_t tag;  /* below; changed under the heap's lock or by pins */
+};
+
+/*
+ * A used block's tag: length, codec, the client's pool, pins of readers.
+ * A free block's tag is its units; a copy of it is the block's last word, and
+ * object, index and time hold the links of its bin.
+ */
+#define TAG_LENGTH     0x00001fffu
+#define TAG_CODEC(tag) ((tag) >> 13 & 15u)
+#define TAG_POOL(tag)  ((tag) >> 17 & 15u)
+#define TAG_PIN	       0x00200000u /* times the pins, at most 127 */
+#define TAG_PINS       0x0fe00000u
+#define TAG_ZOMBIE     0x10000000u /* freed while pinned: the last reader frees it */
+#define TAG_PREV_FREE  0x40000000u
+#define TAG_USED       0x80000000u
+#define TAG_UNITS      0x0003ffffu /* of a free block */
+
+enum extent_state {
+	EXTENT_NONE,  /* the number is free */
+	EXTENT_EMPTY, /* memory, no blocks: a heap's reserve */
+	EXTENT_PAGES, /* whole pages in fixed slots, headers in a side array */
+	EXTENT_PACKED,
+	EXTENT_DROPPING, /* for a moment, under the heap's lock */
+	EXTENT_DEAD	 /* dropped; the number waits for a sweep of the index */
+};
+
+/*
+ * What one pool has in one extent, so that dropping it keeps every figure
+ * exact. In a page extent the pages say it all.
+ */
+struct tally {
+	uint32_t pages;
+	uint32_t units;
+	uint32_t payload; /* bytes */
+};
+
+/* The same of a whole heap. */
+struct total {
+	uint64_t slots; /* pages in page extents */
+	uint64_t pages; /* in packed ones */
+	uint64_t units;
+	uint64_t payload;
+};
+
+#define TMEM_BINS 320u
+
+/*
+ * The free blocks of one packed extent: exact bins up to the largest block,
+ * four to the octave above. An extent is in the heap's list of every bin it
+ * has a block in, so that dropping it touches none of its memory.
+ */
+struct bins {
+	uint64_t used[TMEM_BINS / 64];
+	uint32_t head[TMEM_BINS]; /* unit of the first free block, plus 1; 0: none */
+	uint32_t next[TMEM_BINS]; /* extents */
+	uint32_t prev[TMEM_BINS];
+};
+
+/*
+ * The first line is all that a get needs; the rest is for freeing, dropping
+ * and finding room.
+ */
+struct extent {
+	unsigned char *base;   /* constant while the number is in use */
+	struct block *headers; /* of a page extent; else NULL */
+	struct heap *heap;
+	uint32_t number;
+	uint32_t size;	     /* bytes */
+	uint32_t generation; /* moves at every drop; read under a shard's lock */
+	/* Guarded by the heap's lock; state is read without. */
+	uint32_t state;
+	uint32_t live;	/* blocks, reserved ones included */
+	uint32_t units; /* of these blocks, in a packed extent */
+	uint32_t class; /* which of the heap's lists */
+	uint32_t next;	/* in the heap's list of its state or class */
+	uint32_t prev;
+	uint32_t moving;	 /* compaction is moving blocks out of it, or into it */
+	uint64_t room[8];	 /* page extents: a bit per free slot */
+	struct bins *bins;	 /* of a packed extent */
+	uint32_t headers_record; /* 0: none */
+	uint32_t bins_record;
+	struct tally tally[TMEM_POOLS_PER_CLIENT];
+} __attribute__((aligned(TMEM_LINE)));
+
+/* ---- put order: segments of block places, oldest first ---- */
+
+#define TMEM_ORDER_ENTRIES 814u /* a segment is 4 KiB */
+
+struct order_segment {
+	uint32_t next;
+	uint32_t count;	 /* entries in use, from first on */
+	uint32_t first;	 /* entries before it were taken */
+	uint32_t oldest; /* put times of its entries, both included */
+	uint32_t newest;
+	uint32_t birth; /* engine's age when it was begun */
+	uint32_t low[TMEM_ORDER_ENTRIES];
+	uint8_t high[TMEM_ORDER_ENTRIES];
+};
+
+/* All guarded by the heap's lock. */
+struct order {
+	uint32_t first;	    /* segment to evict from; 0: none */
+	uint32_t last;	    /* segment to append to */
+	uint32_t spare;	    /* taken when last is full */
+	uint32_t discarded; /* segments to give back, linked through next */
+	uint32_t segments;  /* in the chain */
+	tmem_word entries;
+	uint32_t passed; /* the heap's clock when the last compaction ended */
+	uint32_t cursor; /* segment that compaction is at; 0: none */
+	uint32_t before; /* the one before it; 0: it is the first */
+	uint32_t read;	 /* entries of it before this one were looked at */
+	uint32_t kept;	 /* and those before this one stay */
+};
+
+/* ---- heap: a client's blocks of one kind ---- */
+
+#define TMEM_HEAP_CLASSES 12u
+#define TMEM_PAGES_MIN	  4u /* extents' worth of units before raw pages get extents of their own */
+#define TMEM_PAGES_EXTENT (64u << 10) /* smaller extents are never cut into page slots */
+#define TMEM_ROOM_MIN	  4u /* free slots that bring a page extent back among those to fill */
+
+struct heap {
+	struct tmem_lock lock;
+	/* Set at creation, then constant. */
+	struct tmem_client *client;
+	enum tmem_extent_kind kind;
+	uint32_t extent_size; /* persistent: of every extent; else of the next */
+	/* Guarded by the lock. */
+	uint32_t clock;
+	tmem_word live; /* blocks */
+	tmem_word extent_bytes;
+	uint32_t empty; /* list: extents without blocks */
+	uint32_t empty_count;
+	uint32_t pages; /* list: page extents to fill, the first one first */
+	uint32_t full;	/* list: page extents with less than TMEM_ROOM_MIN free slots */
+	uint32_t packed[TMEM_HEAP_CLASSES]; /* lists: packed extents by free units */
+	uint32_t dead;	   /* list: dropped, their numbers wait for the next sweep */
+	uint32_t sweeping; /* list: dropped before the sweep that runs */
+	uint32_t dead_count;
+	uint32_t
+		spare; /* persistent: one empty extent that only compaction takes; 0: it is at work */
+	uint32_t moving_from; /* extents that compaction is at; 0: none */
+	uint32_t moving_to;
+	uint64_t bins_used[TMEM_BINS / 64];
+	uint32_t bin[TMEM_BINS]; /* first extent with a free block in it; 0: none */
+	struct total total[TMEM_POOLS_PER_CLIENT];
+	struct order order; /* of ephemeral heaps */
+	uint64_t dropped;
+	uint64_t compacted;
+};
+
+#endif
