@@ -14,6 +14,7 @@
 #include "detach.c"
 #include "codec.c"
 #include "handle.c"
+#include "pending.c"
 #include "put.c"
 #include "get.c"
 #include "flush.c"

@@ -395,7 +395,7 @@ static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
 	struct slab *objects = &walk->engine->slab[SLAB_OBJECT_E];
 	struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(place));
 	const struct object *object;
-	const uint64_t *slot;
+	const tmem_word *slot;
 	struct block *block;
 	struct key key;
 
@@ -559,6 +559,7 @@ int tmem_engine_check(struct tmem_engine *engine, const char **what)
 
 	memset(&walk, 0, sizeof(walk));
 	walk.engine = engine;
+	tmem_pending_settle_all(engine);
 	err = check_engine(&walk);
 	if (what)
 		*what = walk.what;

@@ -144,6 +144,7 @@ void tmem_client_free(struct tmem_client *client)
 	struct tmem_engine *engine = client->engine;
 	uint32_t i;
 
+	tmem_pending_settle_all(engine);
 	for (i = 0; i < 2; i++)
 		tmem_heap_destroy(&client->heap[i]);
 	tmem_pool_records_free(client);

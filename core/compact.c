@@ -27,7 +27,7 @@ void tmem_compact_freed_locked(struct heap *heap, struct extent *extent, struct 
 	/* The last reader of an extent that was emptied before. */
 	extent->moving = 0;
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
-	extent->headers = NULL;
+	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
 	heap->spare = extent->number;
 }
@@ -87,7 +87,8 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	struct tmem_engine *engine = heap->client->engine;
 	struct slab *objects = &engine->slab[SLAB_OBJECT_P];
 	struct block *block = tmem_block(from, old_unit), *fresh = tmem_block(to, unit);
-	uint64_t place = tmem_place(from, old_unit), *slot;
+	uint64_t place = tmem_place(from, old_unit);
+	tmem_word *slot;
 	uint32_t length, number;
 	struct tmem_lock *lock;
 	struct key key;
@@ -111,7 +112,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 		tmem_unlock(&heap->lock);
 		tmem_store(&fresh->index, key.index);
 		tmem_store(&fresh->object, number);
-		*slot = SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(*slot));
+		tmem_store(slot, SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(*slot)));
 		moved = 1;
 	}
 	tmem_unlock(lock);

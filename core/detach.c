@@ -162,8 +162,8 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 	twin = tmem_slab_at(pool->objects, copy);
 	for (i = 0; i < 3; i++)
 		tmem_store(&twin->id.word[i], key->id.word[i]);
-	twin->slot[0] = 0;
-	twin->slot[1] = 0;
+	tmem_store(&twin->slot[0], (uint64_t)0);
+	tmem_store(&twin->slot[1], (uint64_t)0);
 	tmem_store(&twin->group, 0u);
 	tmem_store(&twin->pool, key->pool);
 	tmem_store(&twin->state, (uint32_t)OBJECT_DEAD);

@@ -162,6 +162,7 @@ int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 	for (id = 0; id < engine->worker_limit && engine->worker[id]; id++)
 		;
 	worker->id = id;
+	worker->pending = &engine->pending[id % TMEM_WORKERS];
 	if (id < engine->worker_limit)
 		tmem_store_release(&engine->worker[id], worker);
 	tmem_unlock(&engine->lock);
@@ -177,6 +178,7 @@ void tmem_worker_destroy(struct tmem_worker *worker)
 {
 	struct tmem_engine *engine = worker->engine;
 
+	tmem_pending_settle(worker->pending);
 	tmem_spares_drain(worker);
 	tmem_lock(&engine->lock);
 	tmem_store_release(&engine->worker[worker->id], (struct tmem_worker *)NULL);
@@ -231,6 +233,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
+	tmem_pending_settle_all(engine);
 	while (done < budget && (client = client_at(engine, turn))) {
 		done += tmem_sweep_client(client, worker, budget - done);
 		if (done < budget)
@@ -254,6 +257,7 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 	uint32_t size = 1;
 
 	worker->touched = 0;
+	tmem_pending_settle_all(engine);
 	while (given < bytes && size) {
 		heap = tmem_policy_victim(engine, worker);
 		size = heap ? tmem_heap_drop_one(heap) : 0;

@@ -47,7 +47,8 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 	struct block block;
 	struct pool *pool;
 	struct key key;
-	uint64_t place, *slot, old = 0;
+	uint64_t place, old = 0;
+	tmem_word *slot;
 	uint32_t generation = 0;
 
 	if (tmem_order_take(heap, &place, &block, &worker->touched))
@@ -62,7 +63,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place &&
 	    tmem_slot_stored(engine, *slot, &generation)) {
 		old = *slot;
-		*slot = 0;
+		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, pool, &key, block.object, slot);
 	}
 	tmem_unlock(&engine->shard[key.shard].lock);

@@ -53,8 +53,8 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	if (!base)
 		goto err_bins;
 	extent = tmem_slab_at(slab, number);
-	extent->base = base;
-	extent->headers = NULL;
+	tmem_store(&extent->base, base);
+	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
 	extent->size = size;
 	extent->headers_record = headers_record;

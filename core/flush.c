@@ -25,17 +25,20 @@ int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *k
 {
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
-	uint32_t number, generation = 0;
-	uint64_t *slot, old = 0;
+	tmem_word *slot;
+	uint64_t old = 0;
+	struct sought sought;
+	uint32_t generation = 0;
 	int stored = 0;
 
+	tmem_slot_seek(worker, pool, key, &sought);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, key, &number);
+	slot = tmem_slot_find(worker, pool, key, &sought);
 	if (slot && *slot && (!only || *slot == only)) {
 		old = *slot;
 		stored = tmem_slot_stored(engine, old, &generation);
-		*slot = 0;
-		tmem_slot_cleared(worker, pool, key, number, slot);
+		tmem_store(slot, (uint64_t)0);
+		tmem_slot_cleared(worker, pool, key, sought.object, slot);
 	}
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, pool);
@@ -53,7 +56,8 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 {
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
-	uint64_t *slots[2], *slot, left = 0;
+	tmem_word *slots[2], *slot;
+	uint64_t left = 0;
 	uint32_t count, taken = 0, i;
 
 	tmem_lock(lock);
@@ -65,7 +69,7 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 		if (i >= first && i <= last && *slot) {
 			if (tmem_slot_stored(engine, *slot, &worker->taken_generation[taken]))
 				worker->taken[taken++] = *slot;
-			*slot = 0;
+			tmem_store(slot, (uint64_t)0);
 		}
 		left |= *slot;
 	}

@@ -29,18 +29,19 @@ static int hold(struct tmem_worker *worker, struct extent *extent)
  * A compressed block is read by a codec that waits for each line, so all of
  * them are started now; a raw page is copied faster than it could be asked for.
  */
-static inline void prefetch(const struct extent *extent, uint32_t unit, uint32_t length)
+static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 {
-	const unsigned char *data = extent->base + (size_t)unit * TMEM_UNIT;
+	struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
+	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), length = SLOT_LENGTH(value), i;
+	const unsigned char *data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
 	struct block *headers = tmem_load(&extent->headers);
-	uint32_t i;
 
+	tmem_prefetch(data);
 	if (headers) {
 		tmem_prefetch_write(&headers[unit / TMEM_PAGE_UNITS]);
 		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
 		tmem_prefetch_write(&extent->tally[0]);
 	}
-	tmem_prefetch(data);
 	if (length < TMEM_PAGE_SIZE)
 		for (i = TMEM_LINE; i < length + TMEM_UNIT; i += TMEM_LINE)
 			tmem_prefetch(data + i);
@@ -51,18 +52,31 @@ static int is_named(const struct block *block, uint32_t object, uint32_t index)
 	return tmem_load(&block->object) == object && tmem_load(&block->index) == index;
 }
 
+/*
+ * The page, if it is there, in @page. Between the copy and the next call's
+ * way to its page there is as little as possible: a processor looks only some
+ * hundred instructions ahead, and that way is where the time goes.
+ */
 static int get(struct tmem_worker *worker, struct pool *pool, const struct key *key, void *page)
 {
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct counters *counters = tmem_counters(pool, worker);
 	int exclusive = !(pool->flags & TMEM_POOL_PERSISTENT), named, err;
-	uint32_t number, unit, generation = 0;
+	uint32_t unit, generation = 0;
+	struct sought sought;
 	struct extent *extent;
 	struct block *block;
-	uint64_t *slot, value;
+	tmem_word *slot;
+	uint64_t value;
 
+	tmem_slot_seek(worker, pool, key, &sought);
+	if (sought.value)
+		prefetch(engine, sought.value);
+	tmem_pending_settle(worker->pending);
+	tmem_count(counters, gets, 1);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, key, &number);
+	slot = tmem_slot_find(worker, pool, key, &sought);
 	value = slot ? *slot : 0;
 	if (!value) {
 		tmem_unlock(lock);
@@ -70,30 +84,33 @@ static int get(struct tmem_worker *worker, struct pool *pool, const struct key *
 	}
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
-	prefetch(extent, unit, SLOT_LENGTH(value));
 	if (exclusive) {
-		*slot = 0;
+		tmem_store(slot, (uint64_t)0);
 		if (!hold(worker, extent)) {
-			tmem_slot_cleared(worker, pool, key, number, slot);
+			tmem_slot_cleared(worker, pool, key, sought.object, slot);
 			tmem_unlock(lock);
+			tmem_spares_settle(worker, pool);
 			return -TMEM_ENOENT;
 		}
 		generation = tmem_load(&extent->generation);
 	}
 	block = tmem_block(extent, unit);
 	worker->touched++;
-	named = is_named(block, number, key->index);
+	named = is_named(block, sought.object, key->index);
 	if (exclusive)
-		tmem_slot_cleared(worker, pool, key, number, slot);
+		tmem_slot_cleared(worker, pool, key, sought.object, slot);
 	else
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
 	tmem_unlock(lock);
+	tmem_spares_settle(worker, pool);
+	tmem_count(counters, gets_hit, 1);
+	tmem_pending_prepare(worker, pool->heap, SLOT_PLACE(value), generation);
 
 	err = !named ? -TMEM_EIO
 		     : tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
 				   SLOT_LENGTH(value), page);
 	if (exclusive) {
-		tmem_heap_free(pool->heap, SLOT_PLACE(value), generation);
+		tmem_pending_leave(worker);
 		tmem_store_release(&worker->held, 0u);
 	} else {
 		/* What failed its check is gone; while it is pinned no other page has its place. */
@@ -101,13 +118,16 @@ static int get(struct tmem_worker *worker, struct pool *pool, const struct key *
 			tmem_take(worker, pool, key, value);
 		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
 	}
+	if (tmem_unlikely(err)) {
+		tmem_count(counters, gets_hit, -1);
+		tmem_count(counters, gets_lost, 1);
+	}
 	return err;
 }
 
 int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	     const struct tmem_handle *handle, void *page)
 {
-	struct counters *counters;
 	struct pool *pool;
 	struct key key;
 	int err;
@@ -115,13 +135,5 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	err = tmem_begin(client, worker, handle, &pool, &key);
 	if (err)
 		return err;
-	counters = tmem_counters(pool, worker);
-	tmem_count(counters, gets, 1);
-	err = get(worker, pool, &key, page);
-	tmem_spares_settle(worker, pool);
-	if (tmem_likely(!err))
-		tmem_count(counters, gets_hit, 1);
-	else if (err == -TMEM_EIO)
-		tmem_count(counters, gets_lost, 1);
-	return err;
+	return get(worker, pool, &key, page);
 }

@@ -8,9 +8,15 @@
 void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 		   const struct tmem_handle *handle, struct key *key)
 {
-	uint32_t group = handle->index / TMEM_GROUP_PAGES;
+	const volatile struct tmem_object_id *id = &handle->object;
+	uint32_t group = handle->index / TMEM_GROUP_PAGES, i;
 
-	key->id = handle->object;
+	/*
+	 * Word by word: the caller has just written them so, and a wider load
+	 * would wait until every store of the last page's copy is done.
+	 */
+	for (i = 0; i < 3; i++)
+		key->id.word[i] = id->word[i];
 	key->index = handle->index;
 	key->pool = tmem_load(&pool->serial);
 	key->hash = tmem_hash(engine->seed, key->pool, &key->id);

@@ -48,7 +48,7 @@ static void format_pages_locked(struct heap *heap, struct extent *extent)
 	uint32_t slots = extent->size / TMEM_PAGE_SIZE, i;
 	struct slab *slab = &engine->slab[is_persistent(heap) ? SLAB_HEADERS_P : SLAB_HEADERS_E];
 
-	extent->headers = tmem_slab_at(slab, extent->headers_record);
+	tmem_store(&extent->headers, (struct block *)tmem_slab_at(slab, extent->headers_record));
 	for (i = 0; i < slots; i++)
 		tmem_store(&extent->headers[i].tag, 0u);
 	memset(extent->room, 0, sizeof(extent->room));
@@ -101,7 +101,7 @@ static struct extent *take_empty_locked(struct heap *heap, int headers)
 static void add_empty_locked(struct heap *heap, struct extent *extent)
 {
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
-	extent->headers = NULL;
+	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
 	tmem_extent_link(heap->client->engine, &heap->empty, extent);
 	heap->empty_count++;
@@ -395,6 +395,7 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		if (reserve->place)
 			break;
 		worker->touched++;
+		tmem_pending_settle(worker->pending);
 		err = is_persistent(heap) ? tmem_compact(heap, worker)
 					  : make_room(heap, worker, length, try);
 		if (err)

@@ -24,7 +24,7 @@ struct object {
 	uint32_t group; /* group 0: GROUP_PRESENT, and its leaf */
 	uint32_t pool;	/* serial */
 	uint32_t state;
-	uint64_t slot[2];
+	tmem_word slot[2];
 };
 
 /* What an object counts for: its record, and its share of the buckets. */
@@ -46,7 +46,7 @@ struct node {
 };
 
 struct leaf {
-	uint64_t slot[TMEM_GROUP_PAGES];
+	tmem_word slot[TMEM_GROUP_PAGES];
 };
 
 /* A slot: present, and where and how its page is stored. */

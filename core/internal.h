@@ -111,9 +111,18 @@ struct spares {
 	uint32_t discard[TMEM_DISCARDS];
 };
 
+/* A block to be freed: written by its worker while state says that there is none. */
+struct pending {
+	uint32_t state;
+	uint32_t generation;
+	uint64_t place;
+	struct heap *heap;
+} __attribute__((aligned(TMEM_LINE)));
+
 struct tmem_worker {
 	struct tmem_engine *engine;
-	uint32_t size; /* of the extent that holds it and its buffers */
+	struct pending *pending; /* the engine's, so that it outlives the worker */
+	uint32_t size;		 /* of the extent that holds it and its buffers */
 	uint32_t id;
 	/*
 	 * The extent whose block this worker is copying to or from; it is not
@@ -174,6 +183,7 @@ static inline void tmem_stripe_close_locked(struct stripe *stripe)
 
 struct tmem_engine {
 	struct shard shard[TMEM_SHARDS];
+	struct pending pending[TMEM_WORKERS];
 	struct stripe stripe[TMEM_STRIPES];
 	/* Set at creation, then constant. */
 	const struct tmem_host_ops *ops;
@@ -356,18 +366,28 @@ void tmem_directory_prefetch(const struct pool *pool, uint64_t hash);
 /* object.c: all but the last two with the key's shard locked */
 #define TMEM_NO_GROUP 0xffffffffu
 
-uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
-			 uint32_t *object);
-uint64_t *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
-		       struct slab *objects, uint32_t *touched);
-uint64_t *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-			 uint64_t bytes, uint32_t *object, int *err);
+/* Where a handle's slot was when its stripe's sequence number was this. */
+struct sought {
+	tmem_word *slot; /* NULL: there was none */
+	uint64_t value;	 /* what it held, without its shard: to prefetch by */
+	uint32_t object; /* 0: there was none */
+	uint32_t sequence;
+};
+
+void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
+		    struct sought *sought);
+tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
+			  const struct key *key, struct sought *sought);
+tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
+			struct slab *objects, uint32_t *touched);
+tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
+			  uint64_t bytes, uint32_t *object, int *err);
 void tmem_slot_cleared(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-		       uint32_t object, const uint64_t *slot);
+		       uint32_t object, const tmem_word *slot);
 void tmem_group_remove(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 		       uint32_t object);
 uint32_t tmem_group_slots(struct tmem_worker *worker, const struct key *key, uint32_t number,
-			  struct slab *objects, uint64_t **slots);
+			  struct slab *objects, tmem_word **slots);
 uint32_t tmem_group_next_locked(const struct tmem_engine *engine, const struct object *object,
 				uint32_t group, uint32_t *touched);
 uint32_t tmem_node_make_locked(struct tmem_worker *worker, struct pool *pool);
@@ -375,7 +395,7 @@ void tmem_index_grown(struct pool *pool, uint64_t bytes);
 void tmem_index_shrunk(struct pool *pool, uint64_t bytes);
 
 /* Page @i of a group whose slots tmem_group_slots() found; NULL: it has none from there on. */
-static inline uint64_t *tmem_group_slot(uint64_t *const *slots, uint32_t count, uint32_t i)
+static inline tmem_word *tmem_group_slot(tmem_word *const *slots, uint32_t count, uint32_t i)
 {
 	if (i < 2 && slots[0])
 		return slots[0] + i;
@@ -406,6 +426,19 @@ static inline void tmem_spares_settle(struct tmem_worker *worker, struct pool *p
 {
 	if (tmem_unlikely(worker->spares.unsettled))
 		tmem_spares_do_settle(worker, pool);
+}
+
+/* pending.c */
+void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t place,
+			  uint32_t generation);
+void tmem_pending_leave(struct tmem_worker *worker);
+void tmem_pending_do_settle(struct pending *pending);
+void tmem_pending_settle_all(struct tmem_engine *engine);
+
+static inline void tmem_pending_settle(struct pending *pending)
+{
+	if (tmem_load(&pending->state))
+		tmem_pending_do_settle(pending);
 }
 
 /* put.c, get.c, flush.c, evict.c */

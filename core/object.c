@@ -26,8 +26,8 @@ static inline void *record(const struct tmem_engine *engine, uint32_t slab, uint
 	return tmem_slab_at(records, number);
 }
 
-static inline uint64_t *slot_of_leaf(const struct tmem_engine *engine, uint32_t name,
-				     uint32_t index)
+static inline tmem_word *slot_of_leaf(const struct tmem_engine *engine, uint32_t name,
+				      uint32_t index)
 {
 	uint32_t wide = name & GROUP_WIDE, i = index % TMEM_GROUP_PAGES;
 	struct leaf *leaf;
@@ -63,8 +63,8 @@ static uint32_t *entry_of(const struct tmem_engine *engine, const struct object 
 }
 
 /* The slot, or NULL; to be believed only if the stripe did not move. */
-static inline uint64_t *walk(const struct tmem_engine *engine, struct object *object,
-			     uint32_t index, uint32_t *touched)
+static inline tmem_word *walk(const struct tmem_engine *engine, struct object *object,
+			      uint32_t index, uint32_t *touched)
 {
 	uint32_t group = index / TMEM_GROUP_PAGES, name, *entry;
 
@@ -105,35 +105,52 @@ static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct p
 	return tmem_tree_find(pool->objects, root, &key->id, &worker->touched);
 }
 
-/* The handle's slot and object, or NULL: no such group. The shard is locked. */
-uint64_t *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
-			 uint32_t *number)
+/*
+ * Looks for the handle's slot without its shard's lock, so that the way there
+ * is walked while what came before is still being copied. What it finds is
+ * for prefetching, and for tmem_slot_find().
+ */
+void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
+		    struct sought *sought)
 {
 	struct tmem_engine *engine = worker->engine;
-	const struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
 	struct object *object;
-	uint64_t *slot;
-	uint32_t sequence;
 
-	do {
-		sequence = tmem_stripe_begin(stripe);
-		slot = NULL;
-		*number = find_in_bucket(worker, pool, key);
-		object = *number ? tmem_slab_at(pool->objects, *number) : NULL;
-		/* A pool that was destroyed since the key was made has nothing for it. */
-		if (object && tmem_load(&object->pool) == key->pool)
-			slot = walk(engine, object, key->index, &worker->touched);
-	} while (tmem_stripe_moved(stripe, sequence));
-	return slot;
+	sought->sequence = tmem_stripe_begin(&engine->stripe[key->hash % TMEM_STRIPES]);
+	sought->slot = NULL;
+	sought->value = 0;
+	sought->object = find_in_bucket(worker, pool, key);
+	if (!sought->object)
+		return;
+	object = tmem_slab_at(pool->objects, sought->object);
+	/* A pool that was destroyed since the key was made has nothing for it. */
+	if (tmem_load(&object->pool) == key->pool)
+		sought->slot = walk(engine, object, key->index, &worker->touched);
+	if (sought->slot)
+		sought->value = tmem_load(sought->slot);
+}
+
+/*
+ * The handle's slot, with sought->object its object, or NULL: no such group.
+ * The shard is locked; @sought is from a tmem_slot_seek() before that.
+ */
+tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
+			  const struct key *key, struct sought *sought)
+{
+	const struct stripe *stripe = &worker->engine->stripe[key->hash % TMEM_STRIPES];
+
+	while (tmem_unlikely(tmem_stripe_moved(stripe, sought->sequence)))
+		tmem_slot_seek(worker, pool, key, sought);
+	return sought->slot;
 }
 
 /* The slot of key->index in object @number, alive or dead, if that is its object. */
-uint64_t *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
-		       struct slab *objects, uint32_t *touched)
+tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
+			struct slab *objects, uint32_t *touched)
 {
 	const struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
 	struct object *object = tmem_slab_at(objects, number);
-	uint64_t *slot;
+	tmem_word *slot;
 	uint32_t sequence;
 
 	do {
@@ -176,8 +193,8 @@ static uint32_t new_object_locked(struct tmem_worker *worker, struct pool *pool,
 	tmem_store(&object->group, 0u);
 	tmem_store(&object->pool, key->pool);
 	tmem_store(&object->state, (uint32_t)OBJECT_ALIVE);
-	object->slot[0] = 0;
-	object->slot[1] = 0;
+	tmem_store(&object->slot[0], (uint64_t)0);
+	tmem_store(&object->slot[1], (uint64_t)0);
 	tmem_tree_insert(pool->objects, bucket, number, &worker->touched);
 	tmem_add(&pool->object_count, 1u);
 	tmem_index_grown(pool, TMEM_OBJECT_BYTES);
@@ -202,7 +219,7 @@ static uint32_t widen_locked(struct tmem_worker *worker, struct pool *pool, uint
 			     uint32_t index)
 {
 	struct tmem_engine *engine = worker->engine;
-	uint32_t wide = index % TMEM_GROUP_PAGES >= TMEM_LEAF_SMALL, number;
+	uint32_t wide = index % TMEM_GROUP_PAGES >= TMEM_LEAF_SMALL, number, i;
 	struct leaf *leaf, *old;
 	uint32_t size = (wide ? TMEM_GROUP_PAGES : TMEM_LEAF_SMALL) * (uint32_t)sizeof(uint64_t);
 
@@ -210,12 +227,14 @@ static uint32_t widen_locked(struct tmem_worker *worker, struct pool *pool, uint
 		return name;
 	number = tmem_spare_locked(worker, wide ? SLAB_LEAF : SLAB_LEAF_SMALL);
 	leaf = tmem_slab_at(&engine->slab[wide ? SLAB_LEAF : SLAB_LEAF_SMALL], number);
-	memset(leaf, 0, size);
+	for (i = 0; i < size / sizeof(leaf->slot[0]); i++)
+		tmem_store(&leaf->slot[i], (uint64_t)0);
 	worker->touched++;
 	tmem_index_grown(pool, size);
 	if (name) {
 		old = tmem_slab_at(&engine->slab[SLAB_LEAF_SMALL], name & GROUP_LEAF);
-		memcpy(leaf, old, TMEM_LEAF_SMALL * sizeof(uint64_t));
+		for (i = 0; i < TMEM_LEAF_SMALL; i++)
+			tmem_store(&leaf->slot[i], old->slot[i]);
 		tmem_sub(&pool->index_bytes, TMEM_LEAF_SMALL * sizeof(uint64_t));
 		tmem_discard_locked(worker, SLAB_LEAF_SMALL, name & GROUP_LEAF);
 	}
@@ -296,14 +315,14 @@ static uint32_t growth_locked(const struct tmem_engine *engine, const struct obj
  * NULL with *@err set: -TMEM_ENODEV, the pool is being destroyed;
  * -TMEM_ENOSPC, over the allocation. The shard is locked.
  */
-uint64_t *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-			 uint64_t bytes, uint32_t *number, int *err)
+tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
+			  uint64_t bytes, uint32_t *number, int *err)
 {
 	struct tmem_engine *engine = worker->engine;
 	struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
 	uint32_t group = key->index / TMEM_GROUP_PAGES, *bucket, *entry, name;
 	struct object *object = NULL;
-	uint64_t *slot = NULL;
+	tmem_word *slot = NULL;
 
 	*err = -TMEM_ENODEV;
 	tmem_lock(&stripe->lock);
@@ -430,10 +449,10 @@ static int line_is_empty(const uint64_t *line)
  * The lines of a leaf are looked at only as far as they are empty. Locked.
  */
 void tmem_slot_cleared(struct tmem_worker *worker, struct pool *pool, const struct key *key,
-		       uint32_t number, const uint64_t *slot)
+		       uint32_t number, const tmem_word *slot)
 {
 	struct object *object = tmem_slab_at(pool->objects, number);
-	uint64_t *slots[2];
+	tmem_word *slots[2];
 	uint32_t count, i;
 
 	if (key->index >= 2 &&
@@ -453,7 +472,7 @@ void tmem_slot_cleared(struct tmem_worker *worker, struct pool *pool, const stru
  * leaf, whose number is returned. The shard is locked.
  */
 uint32_t tmem_group_slots(struct tmem_worker *worker, const struct key *key, uint32_t number,
-			  struct slab *objects, uint64_t **slots)
+			  struct slab *objects, tmem_word **slots)
 {
 	struct key first = *key;
 	uint32_t group = key->index / TMEM_GROUP_PAGES, count = TMEM_GROUP_PAGES;

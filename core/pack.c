@@ -112,7 +112,7 @@ void tmem_pack_format_locked(struct heap *heap, struct extent *extent)
 	struct slab *slab = &heap->client->engine->slab[SLAB_BINS];
 
 	TMEM_ASSERT(extent->state == EXTENT_EMPTY && extent->bins_record);
-	extent->headers = NULL;
+	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = tmem_slab_at(slab, extent->bins_record);
 	memset(extent->bins, 0, sizeof(*extent->bins));
 	tmem_store(&extent->state, (uint32_t)EXTENT_PACKED);

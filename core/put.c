@@ -57,12 +57,15 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
 	struct counters *counters = tmem_counters(pool, worker);
-	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), *slot, old = 0;
-	uint32_t number, generation = 0;
+	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), old = 0;
+	tmem_word *slot;
+	struct sought sought;
+	uint32_t generation = 0;
 	int replaced = 0, err = 0;
 
+	tmem_slot_seek(worker, pool, key, &sought);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, key, &number);
+	slot = tmem_slot_find(worker, pool, key, &sought);
 	if (slot) {
 		old = *slot;
 		replaced = tmem_slot_stored(engine, old, &generation);
@@ -70,12 +73,12 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
 			err = tmem_bill(client, bytes,
 					replaced ? tmem_bill_of(SLOT_LENGTH(old)) : 0);
 	} else {
-		slot = tmem_slot_make(worker, pool, key, bytes, &number, &err);
+		slot = tmem_slot_make(worker, pool, key, bytes, &sought.object, &err);
 	}
 	if (tmem_likely(!err)) {
 		tmem_store(&block->index, key->index);
-		tmem_store(&block->object, number);
-		*slot = fresh;
+		tmem_store(&block->object, sought.object);
+		tmem_store(slot, fresh);
 	}
 	tmem_unlock(lock);
 	if (tmem_likely(!err) && replaced) {

@@ -136,7 +136,8 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 {
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = &engine->shard[key->shard].lock;
-	uint64_t *slots[2], *slot, left = 0;
+	tmem_word *slots[2], *slot;
+	uint64_t left = 0;
 	uint32_t count, generation, i;
 
 	tmem_lock(lock);
@@ -146,7 +147,7 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 		if (!slot)
 			break;
 		if (*slot && !tmem_slot_stored(engine, *slot, &generation))
-			*slot = 0;
+			tmem_store(slot, (uint64_t)0);
 		left |= *slot;
 	}
 	if (!left && (count || slots[0]))
