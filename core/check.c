@@ -206,7 +206,7 @@ static int check_slot(struct walk *walk, const struct pool *pool, uint32_t numbe
 {
 	struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(SLOT_PLACE(slot)));
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT), twin;
-	const struct object *object = tmem_slab_at(pool->objects, number);
+	const struct object *object = tmem_object_at(pool->objects, number);
 	const struct block *block;
 
 	EXPECT(walk, slot & SLOT_PRESENT);
@@ -252,7 +252,7 @@ static int check_leaf(struct walk *walk, const struct pool *pool, uint32_t numbe
 
 static int check_tree(struct walk *walk, const struct pool *pool, uint32_t number)
 {
-	const struct object *object = tmem_slab_at(pool->objects, number);
+	const struct object *object = tmem_object_at(pool->objects, number);
 	uint32_t level = object->root >> ROOT_HEIGHT, at[TMEM_TREE_LEVELS + 1], group = 0, any;
 	uint32_t node_number[TMEM_TREE_LEVELS + 1], height = level;
 	const struct node *node;
@@ -293,7 +293,7 @@ static int check_tree(struct walk *walk, const struct pool *pool, uint32_t numbe
 
 static int check_object(struct walk *walk, const struct pool *pool, uint32_t number, uint32_t state)
 {
-	const struct object *object = tmem_slab_at(pool->objects, number);
+	const struct object *object = tmem_object_at(pool->objects, number);
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 	uint32_t i;
 
@@ -320,7 +320,7 @@ static int black_height(const struct slab *objects, uint32_t number)
 
 	/* The leftmost way is measured; every other one is bounded by the tree's rules below. */
 	while (number) {
-		object = tmem_slab_at(objects, number);
+		object = tmem_object_at(objects, number);
 		height += !(object->left & TREE_RED);
 		number = object->left & ~TREE_RED;
 	}
@@ -329,13 +329,13 @@ static int black_height(const struct slab *objects, uint32_t number)
 
 static int check_links(struct walk *walk, const struct slab *objects, uint32_t number)
 {
-	const struct object *object = tmem_slab_at(objects, number), *child;
+	const struct object *object = tmem_object_at(objects, number), *child;
 	uint32_t left = object->left & ~TREE_RED, right = object->right, i, link;
 
 	EXPECT(walk, black_height(objects, left) == black_height(objects, right));
 	for (i = 0; i < 2; i++) {
 		link = i ? right : left;
-		child = tmem_slab_at(objects, link);
+		child = tmem_object_at(objects, link);
 		EXPECT(walk, !link || !(object->left & TREE_RED) || !(child->left & TREE_RED));
 	}
 	return 0;
@@ -352,7 +352,7 @@ static int check_pool(struct walk *walk, struct pool *pool)
 		root = tmem_directory_bucket_at(pool, bucket);
 		id = NULL;
 		while ((number = tmem_tree_above(pool->objects, *root, id, &walk->touched))) {
-			object = tmem_slab_at(pool->objects, number);
+			object = tmem_object_at(pool->objects, number);
 			hash = tmem_hash(walk->engine->seed, pool->serial, &object->id);
 			EXPECT(walk, tmem_directory_bucket(pool, hash) == root);
 			EXPECT(walk, tmem_tree_find(pool->objects, *root, &object->id,
@@ -375,7 +375,7 @@ static int check_dying(struct walk *walk, struct tmem_client *client, int persis
 	uint32_t number, i;
 
 	for (number = client->dying[persistent]; number; number = object->left) {
-		object = tmem_slab_at(objects, number);
+		object = tmem_object_at(objects, number);
 		for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
 			if (client->pools[i] && client->pools[i]->serial == object->pool)
 				break;
@@ -405,7 +405,7 @@ static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
 	block = tmem_block(extent, tmem_place_unit(place));
 	if (!block->object || block->object >= objects->issued)
 		return NULL;
-	object = tmem_slab_at(objects, block->object);
+	object = tmem_object_at(objects, block->object);
 	if (object->state == OBJECT_FREE)
 		return NULL;
 	key.id = object->id;
@@ -527,7 +527,7 @@ static __attribute__((noinline)) int check_slabs(struct walk *walk)
 		EXPECT(walk, slab->used + slab->free_count + 1 == slab->issued);
 		if (i != SLAB_BUCKETS && i != SLAB_MAP)
 			EXPECT(walk, slab->used == walk->used[i]);
-		bytes += (uint64_t)slab->chunk_count * engine->chunk_size;
+		bytes += (uint64_t)slab->sheet_count * slab->sheet_size;
 		for (w = 0; w < slab->array_count; w++)
 			bytes += 4096ull << w;
 	}

@@ -67,7 +67,7 @@ static struct pool *owner_of(struct heap *heap, const struct block *block, struc
 	struct tmem_handle handle;
 	struct pool *pool;
 
-	object = tmem_slab_at(&engine->slab[SLAB_OBJECT_P], tmem_load(&block->object));
+	object = tmem_object_at(&engine->slab[SLAB_OBJECT_P], tmem_load(&block->object));
 	pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(tmem_load(&block->tag))]);
 	if (!pool || tmem_load(&pool->serial) != tmem_load(&object->pool))
 		return NULL;
@@ -99,7 +99,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 		tmem_cpu_relax();
 	if (!number || !owner_of(heap, block, &key))
 		return 0;
-	lock = &engine->shard[key.shard].lock;
+	lock = tmem_shard(engine, &key);
 	tmem_lock(lock);
 	slot = tmem_slot_in(engine, &key, number, objects, &worker->touched);
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place) {

@@ -9,7 +9,7 @@
 /* An object that nothing is filed under any more. Its stripe is locked, if it was alive. */
 void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t number)
 {
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 
 	tmem_store(&object->state, (uint32_t)OBJECT_FREE);
@@ -32,7 +32,7 @@ uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const
 	number = tmem_tree_find(pool->objects, *bucket, &key->id, &worker->touched);
 	if (!number)
 		goto out;
-	object = tmem_slab_at(pool->objects, number);
+	object = tmem_object_at(pool->objects, number);
 	tmem_stripe_open_locked(stripe);
 	tmem_tree_remove(pool->objects, bucket, number, &worker->touched);
 	tmem_store(&object->state, (uint32_t)OBJECT_DEAD);
@@ -151,7 +151,7 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 		goto out;
 	number = tmem_tree_find(pool->objects, *tmem_directory_bucket(pool, key->hash), &key->id,
 				&worker->touched);
-	object = number ? tmem_slab_at(pool->objects, number) : NULL;
+	object = number ? tmem_object_at(pool->objects, number) : NULL;
 	height = number ? object->root >> ROOT_HEIGHT : 0;
 	if (!height || first >> (6 * height))
 		goto out;
@@ -159,7 +159,7 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 	last = tmem_min32(last, covered);
 	tmem_stripe_open_locked(stripe);
 	copy = tmem_spare_locked(worker, persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E);
-	twin = tmem_slab_at(pool->objects, copy);
+	twin = tmem_object_at(pool->objects, copy);
 	for (i = 0; i < 3; i++)
 		tmem_store(&twin->id.word[i], key->id.word[i]);
 	tmem_store(&twin->slot[0], (uint64_t)0);

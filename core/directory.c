@@ -113,7 +113,7 @@ static void split_locked(struct pool *pool, uint32_t from, uint32_t to, uint32_t
 	while (rest) {
 		number = rest;
 		tmem_tree_remove(pool->objects, &rest, number, touched);
-		object = tmem_slab_at(pool->objects, number);
+		object = tmem_object_at(pool->objects, number);
 		hash = tmem_hash(engine->seed, pool->serial, &object->id);
 		tmem_tree_insert(pool->objects, hash & mask ? high : low, number, touched);
 	}

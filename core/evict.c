@@ -24,7 +24,7 @@ static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
 
 	if (block->object >= tmem_load_acquire(&objects->issued))
 		return NULL;
-	object = tmem_slab_at(objects, block->object);
+	object = tmem_object_at(objects, block->object);
 	pool = pool_of(heap, block->tag, tmem_load(&object->pool));
 	if (!pool)
 		return NULL;
@@ -58,7 +58,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 	pool = name_of(engine, heap, &block, &key);
 	if (!pool)
 		return 0;
-	tmem_lock(&engine->shard[key.shard].lock);
+	tmem_lock(tmem_shard(engine, &key));
 	slot = tmem_slot_in(engine, &key, block.object, objects, &worker->touched);
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place &&
 	    tmem_slot_stored(engine, *slot, &generation)) {
@@ -66,7 +66,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, pool, &key, block.object, slot);
 	}
-	tmem_unlock(&engine->shard[key.shard].lock);
+	tmem_unlock(tmem_shard(engine, &key));
 	tmem_spares_settle(worker, pool);
 	if (!old)
 		return 0;

@@ -24,7 +24,7 @@ void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation
 int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key, uint64_t only)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct tmem_lock *lock = tmem_shard(engine, key);
 	tmem_word *slot;
 	uint64_t old = 0;
 	struct sought sought;
@@ -55,7 +55,7 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 			 uint32_t number, uint32_t first, uint32_t last)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct tmem_lock *lock = tmem_shard(engine, key);
 	tmem_word *slots[2], *slot;
 	uint64_t left = 0;
 	uint32_t count, taken = 0, i;
@@ -143,7 +143,8 @@ static void flush_groups(struct tmem_worker *worker, struct pool *pool,
 		tmem_lock(&stripe->lock);
 		number = tmem_tree_find(pool->objects, *tmem_directory_bucket(pool, key->hash),
 					&key->id, &worker->touched);
-		group = number ? tmem_group_next_locked(engine, tmem_slab_at(pool->objects, number),
+		group = number ? tmem_group_next_locked(engine,
+							tmem_object_at(pool->objects, number),
 							group, &worker->touched)
 			       : TMEM_NO_GROUP;
 		tmem_unlock(&stripe->lock);

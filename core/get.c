@@ -53,87 +53,86 @@ static int is_named(const struct block *block, uint32_t object, uint32_t index)
 }
 
 /*
- * The page, if it is there, in @page. Between the copy and the next call's
- * way to its page there is as little as possible: a processor looks only some
- * hundred instructions ahead, and that way is where the time goes.
+ * Between one copy and the next call's way to its page there is as little as
+ * possible: a processor looks only some hundred instructions ahead of what it
+ * waits for, and that way is where the time goes.
  */
-static int get(struct tmem_worker *worker, struct pool *pool, const struct key *key, void *page)
+int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
+	     const struct tmem_handle *handle, void *page)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct tmem_lock *lock = &engine->shard[key->shard].lock;
-	struct counters *counters = tmem_counters(pool, worker);
-	int exclusive = !(pool->flags & TMEM_POOL_PERSISTENT), named, err;
-	uint32_t unit, generation = 0;
+	struct counters *counters;
+	struct tmem_lock *lock;
 	struct sought sought;
 	struct extent *extent;
 	struct block *block;
+	struct pool *pool;
+	struct key key;
+	uint64_t value = 0;
+	uint32_t unit, generation = 0;
 	tmem_word *slot;
-	uint64_t value;
+	int exclusive, named, err;
 
-	tmem_slot_seek(worker, pool, key, &sought);
-	if (sought.value)
+	err = tmem_begin(client, worker, handle, &pool, &key);
+	if (err)
+		return err;
+	tmem_slot_seek(worker, pool, &key, &sought);
+	if (tmem_likely(sought.value))
 		prefetch(engine, sought.value);
 	tmem_pending_settle(worker->pending);
+	counters = tmem_counters(pool, worker);
 	tmem_count(counters, gets, 1);
+	exclusive = !(pool->flags & TMEM_POOL_PERSISTENT);
+
+	lock = tmem_shard(engine, &key);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, key, &sought);
-	value = slot ? *slot : 0;
-	if (!value) {
-		tmem_unlock(lock);
-		return -TMEM_ENOENT;
-	}
+	slot = tmem_slot_find(worker, pool, &key, &sought);
+	if (slot)
+		value = *slot;
+	if (!value)
+		goto miss;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
 	if (exclusive) {
 		tmem_store(slot, (uint64_t)0);
 		if (!hold(worker, extent)) {
-			tmem_slot_cleared(worker, pool, key, sought.object, slot);
-			tmem_unlock(lock);
-			tmem_spares_settle(worker, pool);
-			return -TMEM_ENOENT;
+			tmem_slot_cleared(worker, pool, &key, sought.object, slot);
+			goto miss;
 		}
 		generation = tmem_load(&extent->generation);
 	}
 	block = tmem_block(extent, unit);
 	worker->touched++;
-	named = is_named(block, sought.object, key->index);
+	named = is_named(block, sought.object, key.index);
 	if (exclusive)
-		tmem_slot_cleared(worker, pool, key, sought.object, slot);
+		tmem_slot_cleared(worker, pool, &key, sought.object, slot);
 	else
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, pool);
-	tmem_count(counters, gets_hit, 1);
 	tmem_pending_prepare(worker, pool->heap, SLOT_PLACE(value), generation);
-
-	err = !named ? -TMEM_EIO
-		     : tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
-				   SLOT_LENGTH(value), page);
+	if (tmem_likely(named))
+		err = tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
+				  SLOT_LENGTH(value), page);
+	else
+		err = -TMEM_EIO;
 	if (exclusive) {
 		tmem_pending_leave(worker);
 		tmem_store_release(&worker->held, 0u);
 	} else {
 		/* What failed its check is gone; while it is pinned no other page has its place. */
 		if (tmem_unlikely(err))
-			tmem_take(worker, pool, key, value);
+			tmem_take(worker, pool, &key, value);
 		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
 	}
-	if (tmem_unlikely(err)) {
-		tmem_count(counters, gets_hit, -1);
+	if (tmem_likely(!err))
+		tmem_count(counters, gets_hit, 1);
+	else
 		tmem_count(counters, gets_lost, 1);
-	}
 	return err;
-}
 
-int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
-	     const struct tmem_handle *handle, void *page)
-{
-	struct pool *pool;
-	struct key key;
-	int err;
-
-	err = tmem_begin(client, worker, handle, &pool, &key);
-	if (err)
-		return err;
-	return get(worker, pool, &key, page);
+miss:
+	tmem_unlock(lock);
+	tmem_spares_settle(worker, pool);
+	return -TMEM_ENOENT;
 }

@@ -9,7 +9,7 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 		   const struct tmem_handle *handle, struct key *key)
 {
 	const volatile struct tmem_object_id *id = &handle->object;
-	uint32_t group = handle->index / TMEM_GROUP_PAGES, i;
+	uint32_t i;
 
 	/*
 	 * Word by word: the caller has just written them so, and a wider load
@@ -20,7 +20,6 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 	key->index = handle->index;
 	key->pool = tmem_load(&pool->serial);
 	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
-	key->shard = ((uint32_t)(key->hash >> 32) + group * 0x9e3779b1u) / 64 % TMEM_SHARDS;
 }
 
 /* 0 with *@pool and *@key set, or -TMEM_ENODEV, -TMEM_ESHUTDOWN. */

@@ -77,7 +77,6 @@ struct key {
 	uint64_t hash;
 	uint32_t index;
 	uint32_t pool; /* serial */
-	uint32_t shard;
 };
 
 #define TMEM_COUNTER_WORD_(name, unit, sentence) tmem_word name;

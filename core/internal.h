@@ -221,6 +221,16 @@ struct tmem_engine {
 	struct counters gone; /* of clients that were destroyed; under L1 */
 };
 
+/* The lock of the slots in key's group: 64 consecutive pages of an object. */
+static inline struct tmem_lock *tmem_shard(struct tmem_engine *engine, const struct key *key)
+{
+	uint32_t group = key->index / TMEM_GROUP_PAGES;
+
+	return &engine->shard[((uint32_t)(key->hash >> 32) + group * 0x9e3779b1u) / 64 %
+			      TMEM_SHARDS]
+			.lock;
+}
+
 /* slab.c */
 int tmem_slab_create(struct tmem_engine *engine, struct slab *slab, enum tmem_extent_kind kind,
 		     uint32_t record_size);
@@ -232,11 +242,28 @@ int tmem_slab_promise(struct slab *slab, struct tmem_worker *worker, struct prom
 void tmem_slab_release(struct slab *slab, struct promise *promise);
 void tmem_slab_charge(struct slab *slab, struct promise *promise);
 
+static inline void *tmem_sheet_at(const struct slab *slab, uint32_t number, uint32_t shift,
+				  uint32_t size)
+{
+	unsigned char **sheets = tmem_load_acquire(&slab->sheets);
+	return sheets[number >> shift] + (size_t)(number & ((1u << shift) - 1)) * size;
+}
+
+/* A record of any slab. */
 static inline void *tmem_slab_at(const struct slab *slab, uint32_t number)
 {
-	unsigned char **chunks = tmem_load_acquire(&slab->chunks);
-	return chunks[number >> slab->chunk_shift] +
-	       (size_t)(number & slab->chunk_mask) * slab->record_size;
+	return tmem_sheet_at(slab, number, slab->sheet_shift, slab->record_size);
+}
+
+/* A record whose slab is known when this is compiled; @size is a constant. */
+static inline void *tmem_record_at(const struct slab *slab, uint32_t number, uint32_t size)
+{
+	return tmem_sheet_at(slab, number, tmem_log2(TMEM_SHEET / size), size);
+}
+
+static inline struct object *tmem_object_at(const struct slab *objects, uint32_t number)
+{
+	return tmem_record_at(objects, number, sizeof(struct object));
 }
 
 /* room.c */
@@ -250,7 +277,7 @@ uint32_t tmem_room_prepare(struct tmem_engine *engine);
 /* extent.c */
 static inline struct extent *tmem_extent(const struct tmem_engine *engine, uint32_t number)
 {
-	return tmem_slab_at(&engine->slab[SLAB_EXTENT], number);
+	return tmem_record_at(&engine->slab[SLAB_EXTENT], number, sizeof(struct extent));
 }
 
 struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *worker,
@@ -346,6 +373,13 @@ void tmem_order_settle(struct heap *heap);
 void tmem_order_destroy(struct heap *heap);
 
 /* tree.c */
+static inline int tmem_object_is(const struct object *object, const struct tmem_object_id *id)
+{
+	return !((tmem_load(&object->id.word[0]) ^ id->word[0]) |
+		 (tmem_load(&object->id.word[1]) ^ id->word[1]) |
+		 (tmem_load(&object->id.word[2]) ^ id->word[2]));
+}
+
 uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
 			uint32_t *touched);
 uint32_t tmem_tree_above(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,

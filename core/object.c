@@ -17,13 +17,11 @@ static uint32_t kind_of(const struct pool *pool)
 }
 
 /* The record of @number, or NULL where no such record was ever given out. */
-static inline void *record(const struct tmem_engine *engine, uint32_t slab, uint32_t number)
+static inline void *record(const struct slab *slab, uint32_t number, uint32_t size)
 {
-	const struct slab *records = &engine->slab[slab];
-
-	if (!number || number >= tmem_load_acquire(&records->issued))
+	if (!number || number >= tmem_load_acquire(&slab->issued))
 		return NULL;
-	return tmem_slab_at(records, number);
+	return tmem_record_at(slab, number, size);
 }
 
 static inline tmem_word *slot_of_leaf(const struct tmem_engine *engine, uint32_t name,
@@ -34,7 +32,11 @@ static inline tmem_word *slot_of_leaf(const struct tmem_engine *engine, uint32_t
 
 	if (!wide && i >= TMEM_LEAF_SMALL)
 		return NULL;
-	leaf = record(engine, wide ? SLAB_LEAF : SLAB_LEAF_SMALL, name & GROUP_LEAF);
+	if (wide)
+		leaf = record(&engine->slab[SLAB_LEAF], name & GROUP_LEAF, sizeof(*leaf));
+	else
+		leaf = record(&engine->slab[SLAB_LEAF_SMALL], name & GROUP_LEAF,
+			      TMEM_LEAF_SMALL * sizeof(leaf->slot[0]));
 	return leaf ? &leaf->slot[i] : NULL;
 }
 
@@ -50,7 +52,7 @@ static uint32_t *entry_of(const struct tmem_engine *engine, const struct object 
 	if (!height || group >> (6 * height))
 		return NULL;
 	while (height--) {
-		node = record(engine, SLAB_NODE, number);
+		node = record(&engine->slab[SLAB_NODE], number, sizeof(*node));
 		if (!node)
 			return NULL;
 		(*touched)++;
@@ -95,10 +97,8 @@ static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct p
 
 	if (!root || root >= tmem_load_acquire(&pool->objects->issued))
 		return 0;
-	object = tmem_slab_at(pool->objects, root);
-	if (tmem_likely(tmem_load(&object->id.word[0]) == key->id.word[0] &&
-			tmem_load(&object->id.word[1]) == key->id.word[1] &&
-			tmem_load(&object->id.word[2]) == key->id.word[2])) {
+	object = tmem_object_at(pool->objects, root);
+	if (tmem_likely(tmem_object_is(object, &key->id))) {
 		worker->touched++;
 		return root;
 	}
@@ -114,20 +114,18 @@ void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const s
 		    struct sought *sought)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct object *object;
+	uint32_t sequence = tmem_stripe_begin(&engine->stripe[key->hash % TMEM_STRIPES]);
+	uint32_t number = find_in_bucket(worker, pool, key);
+	struct object *object = number ? tmem_object_at(pool->objects, number) : NULL;
+	tmem_word *slot = NULL;
 
-	sought->sequence = tmem_stripe_begin(&engine->stripe[key->hash % TMEM_STRIPES]);
-	sought->slot = NULL;
-	sought->value = 0;
-	sought->object = find_in_bucket(worker, pool, key);
-	if (!sought->object)
-		return;
-	object = tmem_slab_at(pool->objects, sought->object);
 	/* A pool that was destroyed since the key was made has nothing for it. */
-	if (tmem_load(&object->pool) == key->pool)
-		sought->slot = walk(engine, object, key->index, &worker->touched);
-	if (sought->slot)
-		sought->value = tmem_load(sought->slot);
+	if (object && tmem_load(&object->pool) == key->pool)
+		slot = walk(engine, object, key->index, &worker->touched);
+	sought->slot = slot;
+	sought->value = slot ? tmem_load(slot) : 0;
+	sought->object = number;
+	sought->sequence = sequence;
 }
 
 /*
@@ -149,7 +147,7 @@ tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint3
 			struct slab *objects, uint32_t *touched)
 {
 	const struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
-	struct object *object = tmem_slab_at(objects, number);
+	struct object *object = tmem_object_at(objects, number);
 	tmem_word *slot;
 	uint32_t sequence;
 
@@ -157,10 +155,7 @@ tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint3
 		sequence = tmem_stripe_begin(stripe);
 		slot = NULL;
 		if (tmem_load(&object->state) != OBJECT_FREE &&
-		    tmem_load(&object->pool) == key->pool &&
-		    tmem_load(&object->id.word[0]) == key->id.word[0] &&
-		    tmem_load(&object->id.word[1]) == key->id.word[1] &&
-		    tmem_load(&object->id.word[2]) == key->id.word[2])
+		    tmem_load(&object->pool) == key->pool && tmem_object_is(object, &key->id))
 			slot = walk(engine, object, key->index, touched);
 	} while (tmem_stripe_moved(stripe, sequence));
 	return slot;
@@ -185,7 +180,7 @@ static uint32_t new_object_locked(struct tmem_worker *worker, struct pool *pool,
 				  const struct key *key, uint32_t *bucket)
 {
 	uint32_t number = tmem_spare_locked(worker, kind_of(pool)), i;
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 
 	for (i = 0; i < 3; i++)
 		tmem_store(&object->id.word[i], key->id.word[i]);
@@ -331,7 +326,7 @@ tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const s
 	bucket = tmem_directory_bucket(pool, key->hash);
 	*number = tmem_tree_find(pool->objects, *bucket, &key->id, &worker->touched);
 	if (*number)
-		object = tmem_slab_at(pool->objects, *number);
+		object = tmem_object_at(pool->objects, *number);
 	if (pool->flags & TMEM_POOL_PERSISTENT)
 		*err = tmem_bill(pool->client, bytes + growth_locked(engine, object, key->index),
 				 0);
@@ -342,7 +337,7 @@ tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const s
 	tmem_stripe_open_locked(stripe);
 	if (!object) {
 		*number = new_object_locked(worker, pool, key, bucket);
-		object = tmem_slab_at(pool->objects, *number);
+		object = tmem_object_at(pool->objects, *number);
 	}
 	if (group == 0 && key->index < 2) {
 		tmem_store(&object->group, object->group | GROUP_PRESENT);
@@ -415,7 +410,7 @@ void tmem_group_remove(struct tmem_worker *worker, struct pool *pool, const stru
 {
 	struct tmem_engine *engine = worker->engine;
 	struct stripe *stripe = &engine->stripe[key->hash % TMEM_STRIPES];
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 	uint32_t group = key->index / TMEM_GROUP_PAGES, *entry;
 
 	tmem_lock(&stripe->lock);
@@ -451,7 +446,7 @@ static int line_is_empty(const uint64_t *line)
 void tmem_slot_cleared(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 		       uint32_t number, const tmem_word *slot)
 {
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 	tmem_word *slots[2];
 	uint32_t count, i;
 

@@ -55,7 +55,7 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
 		   const struct key *key, struct block *block, uint64_t fresh)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct tmem_lock *lock = tmem_shard(engine, key);
 	struct counters *counters = tmem_counters(pool, worker);
 	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), old = 0;
 	tmem_word *slot;

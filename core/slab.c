@@ -24,8 +24,8 @@ int tmem_slab_create(struct tmem_engine *engine, struct slab *slab, enum tmem_ex
 	slab->record_size = (record_size + 7) & ~7u;
 	if (slab->record_size > engine->chunk_size)
 		return -TMEM_EINVAL;
-	slab->chunk_shift = tmem_log2(engine->chunk_size / slab->record_size);
-	slab->chunk_mask = (1u << slab->chunk_shift) - 1;
+	slab->sheet_size = slab->record_size <= TMEM_SHEET ? TMEM_SHEET : engine->chunk_size;
+	slab->sheet_shift = tmem_log2(slab->sheet_size / slab->record_size);
 	slab->issued = 1;
 	return 0;
 }
@@ -35,26 +35,35 @@ void tmem_slab_destroy(struct slab *slab)
 	struct tmem_engine *engine = slab->engine;
 	uint32_t i;
 
-	for (i = 0; i < slab->chunk_count; i++)
-		tmem_room_give(engine, slab->kind, slab->chunks[i], engine->chunk_size);
+	for (i = 0; i < slab->sheet_count; i += engine->chunk_size / slab->sheet_size)
+		tmem_room_give(engine, slab->kind, slab->sheets[i], engine->chunk_size);
 	for (i = 0; i < slab->array_count; i++)
 		tmem_room_give(engine, TMEM_EXTENT_META, slab->array[i], FIRST_ARRAY << i);
-	slab->chunk_count = 0;
+	slab->sheet_count = 0;
 	slab->array_count = 0;
 }
 
-/* Room for one more chunk's address. @array is spare memory or NULL; 1: it was used. */
-static int add_entry_locked(struct slab *slab, unsigned char **array)
+/* Room for one more chunk's sheets. @array is spare memory or NULL; 1: it was used. */
+static int add_entries_locked(struct slab *slab, unsigned char **array)
 {
-	uint32_t count = slab->chunk_count;
+	uint32_t count = slab->sheet_count;
 
+	/* The sheets of a chunk and the room of an array are powers of two: all fit, or none. */
 	if (slab->array_count && count < array_room(slab->array_count - 1))
 		return 0;
 	if (count)
-		memcpy(array, slab->chunks, count * sizeof(*array));
+		memcpy(array, slab->sheets, count * sizeof(*array));
 	slab->array[slab->array_count++] = array;
-	tmem_store_release(&slab->chunks, array);
+	tmem_store_release(&slab->sheets, array);
 	return 1;
+}
+
+static void add_chunk_locked(struct slab *slab, unsigned char *chunk)
+{
+	uint32_t offset;
+
+	for (offset = 0; offset < slab->engine->chunk_size; offset += slab->sheet_size)
+		slab->sheets[slab->sheet_count++] = chunk + offset;
 }
 
 /* One more chunk. 0 or -TMEM_ENOMEM; another worker may have added one meanwhile. */
@@ -67,7 +76,7 @@ static int grow(struct slab *slab, struct tmem_worker *worker)
 
 	tmem_lock(&slab->lock);
 	arrays = slab->array_count;
-	full = !arrays || slab->chunk_count == array_room(arrays - 1);
+	full = !arrays || slab->sheet_count == array_room(arrays - 1);
 	tmem_unlock(&slab->lock);
 	if (arrays == TMEM_SLAB_ARRAYS && full)
 		return -TMEM_ENOMEM;
@@ -83,7 +92,7 @@ static int grow(struct slab *slab, struct tmem_worker *worker)
 		}
 	}
 	tmem_lock(&slab->lock);
-	full = !slab->array_count || slab->chunk_count == array_room(slab->array_count - 1);
+	full = !slab->array_count || slab->sheet_count == array_room(slab->array_count - 1);
 	if (full && (!array || slab->array_count != arrays)) {
 		/* Others were faster, and filled all that they made room for: leave it to them. */
 		tmem_unlock(&slab->lock);
@@ -92,9 +101,9 @@ static int grow(struct slab *slab, struct tmem_worker *worker)
 			tmem_room_give(engine, TMEM_EXTENT_META, array, size);
 		return 0;
 	}
-	if (add_entry_locked(slab, array))
+	if (add_entries_locked(slab, array))
 		array = NULL;
-	slab->chunks[slab->chunk_count++] = chunk;
+	add_chunk_locked(slab, chunk);
 	tmem_unlock(&slab->lock);
 	if (array)
 		tmem_room_give(engine, TMEM_EXTENT_META, array, size);
@@ -103,8 +112,8 @@ static int grow(struct slab *slab, struct tmem_worker *worker)
 
 static uint32_t available_locked(const struct slab *slab)
 {
-	return slab->free_count + (slab->chunk_count << slab->chunk_shift) -
-	       (slab->chunk_count ? slab->issued : 0);
+	return slab->free_count + (slab->sheet_count << slab->sheet_shift) -
+	       (slab->sheet_count ? slab->issued : 0);
 }
 
 static uint32_t take_locked(struct slab *slab)

@@ -26,7 +26,14 @@ struct promise {
 	uint32_t most;
 };
 
-#define TMEM_SLAB_ARRAYS 10u
+#define TMEM_SLAB_ARRAYS 12u
+
+/*
+ * Records are found through a table of sheets, the same size for all records
+ * that fit: where a record's size is a constant, so is all arithmetic on its
+ * number. The host gives chunks of one sheet or more.
+ */
+#define TMEM_SHEET 16384u
 
 struct slab {
 	struct tmem_lock lock;
@@ -34,15 +41,15 @@ struct slab {
 	struct tmem_engine *engine;
 	enum tmem_extent_kind kind;
 	uint32_t record_size;
-	uint32_t chunk_shift; /* log2 of the records in a chunk */
-	uint32_t chunk_mask;  /* these records, less 1 */
+	uint32_t sheet_size;  /* TMEM_SHEET, or a whole chunk for larger records */
+	uint32_t sheet_shift; /* log2 of the records in a sheet */
 	/* Written under the lock, read without: an array that only grows. */
-	unsigned char **chunks;
+	unsigned char **sheets;
 	uint32_t issued; /* numbers below it were taken at least once */
 	/* Guarded by the lock. */
-	uint32_t chunk_count;
+	uint32_t sheet_count;
 	uint32_t
-		array_count; /* arrays so far; the last one is chunks, the others may still be read */
+		array_count; /* arrays so far; the last one is sheets, the others may still be read */
 	unsigned char **array[TMEM_SLAB_ARRAYS];
 	uint32_t free; /* first free record; linked through its first word */
 	uint32_t free_count;

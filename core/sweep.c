@@ -18,7 +18,7 @@
 /* A detached object, counted already, joins the queue. No lock held. */
 void tmem_dying_add(struct tmem_client *client, const struct pool *pool, uint32_t number)
 {
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 
 	tmem_lock(&client->dying_lock);
@@ -55,7 +55,7 @@ static void key_of(struct tmem_worker *worker, const struct pool *pool,
 static void sweep_object(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
 			 uint32_t number)
 {
-	struct object *object = tmem_slab_at(pool->objects, number);
+	struct object *object = tmem_object_at(pool->objects, number);
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 	struct stripe *stripe;
 	struct key key;
@@ -113,7 +113,7 @@ static uint32_t sweep_pool(struct tmem_client *client, struct tmem_worker *worke
 		number = *bucket;
 		worker->touched++;
 		if (number) {
-			object = tmem_slab_at(pool->objects, number);
+			object = tmem_object_at(pool->objects, number);
 			tmem_stripe_open_locked(stripe);
 			tmem_tree_remove(pool->objects, bucket, number, &worker->touched);
 			tmem_store(&object->state, (uint32_t)OBJECT_DEAD);
@@ -135,7 +135,7 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 		       uint32_t number)
 {
 	struct tmem_engine *engine = worker->engine;
-	struct tmem_lock *lock = &engine->shard[key->shard].lock;
+	struct tmem_lock *lock = tmem_shard(engine, key);
 	tmem_word *slots[2], *slot;
 	uint64_t left = 0;
 	uint32_t count, generation, i;
@@ -167,7 +167,8 @@ static uint32_t next_locked(struct tmem_worker *worker, struct pool *pool, struc
 	if (sweep->inside) {
 		number = tmem_tree_find(pool->objects, root, &sweep->id, &worker->touched);
 		if (number)
-			*group = tmem_group_next_locked(engine, tmem_slab_at(pool->objects, number),
+			*group = tmem_group_next_locked(engine,
+							tmem_object_at(pool->objects, number),
 							sweep->group, &worker->touched);
 		if (*group != TMEM_NO_GROUP)
 			return number;
@@ -175,7 +176,7 @@ static uint32_t next_locked(struct tmem_worker *worker, struct pool *pool, struc
 	number = tmem_tree_above(pool->objects, root, sweep->inside ? &sweep->id : NULL,
 				 &worker->touched);
 	if (number)
-		*group = tmem_group_next_locked(engine, tmem_slab_at(pool->objects, number), 0,
+		*group = tmem_group_next_locked(engine, tmem_object_at(pool->objects, number), 0,
 						&worker->touched);
 	return number;
 }
@@ -244,7 +245,7 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 		tmem_lock(&stripe->lock);
 		number = next_locked(worker, pool, sweep, &group);
 		if (number) {
-			object = tmem_slab_at(pool->objects, number);
+			object = tmem_object_at(pool->objects, number);
 			sweep->inside = 1;
 			sweep->id = object->id;
 			sweep->group = group + 1;
@@ -282,7 +283,7 @@ static uint32_t one_step(struct tmem_client *client, struct tmem_worker *worker)
 		tmem_unlock(&client->dying_lock);
 		if (!number)
 			continue;
-		object = tmem_slab_at(&client->engine->slab[SLAB_OBJECT_E + i], number);
+		object = tmem_object_at(&client->engine->slab[SLAB_OBJECT_E + i], number);
 		pool = pool_by_serial(client, object->pool);
 		TMEM_ASSERT(pool);
 		sweep_object(client, worker, pool, number);

@@ -11,22 +11,14 @@
 
 #define DEPTH 80u /* no tree of 2^32 objects is higher than 64 */
 
-static struct object *object_at(const struct slab *objects, uint32_t number)
-{
-	return tmem_slab_at(objects, number);
-}
-
 static int order_of(const struct tmem_object_id *a, const struct object *object)
 {
+	uint64_t word = tmem_load(&object->id.word[0]);
 	uint32_t i;
-	uint64_t word;
 
-	for (i = 0; i < 3; i++) {
-		word = tmem_load(&object->id.word[i]);
-		if (a->word[i] != word)
-			return a->word[i] < word ? -1 : 1;
-	}
-	return 0;
+	for (i = 0; i < 2 && a->word[i] == word; i++)
+		word = tmem_load(&object->id.word[i + 1]);
+	return a->word[i] < word ? -1 : a->word[i] > word;
 }
 
 /* Side 0 is left; the colour of an object is in its own left link. */
@@ -45,7 +37,7 @@ static void set_link(struct object *object, int side, uint32_t number)
 
 static int is_red(const struct slab *objects, uint32_t number)
 {
-	return number && (object_at(objects, number)->left & TREE_RED);
+	return number && (tmem_object_at(objects, number)->left & TREE_RED);
 }
 
 static void set_red(struct object *object, int red)
@@ -57,18 +49,22 @@ static void set_red(struct object *object, int red)
 uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
 			uint32_t *touched)
 {
+	uint32_t number = root, issued = tmem_load(&objects->issued), steps, left, right;
 	const struct object *object;
-	uint32_t number = root, issued = tmem_load(&objects->issued), steps;
-	int order;
 
-	for (steps = 0; number && number < issued && steps < DEPTH; steps++) {
-		object = object_at(objects, number);
-		(*touched)++;
-		order = order_of(id, object);
-		if (!order)
+	/* Numbers from 1 to issued - 1 exist. */
+	for (steps = 0; number - 1 < issued - 1 && steps < DEPTH; steps++) {
+		object = tmem_object_at(objects, number);
+		if (tmem_object_is(object, id)) {
+			*touched += steps + 1;
 			return number;
-		number = link_of(object, order > 0);
+		}
+		/* Which way is anybody's guess: both are read, so that there is no branch. */
+		left = link_of(object, 0);
+		right = link_of(object, 1);
+		number = order_of(id, object) < 0 ? left : right;
 	}
+	*touched += steps;
 	return 0;
 }
 
@@ -80,7 +76,7 @@ uint32_t tmem_tree_above(const struct slab *objects, uint32_t root, const struct
 	uint32_t number = root, best = 0;
 
 	while (number) {
-		object = object_at(objects, number);
+		object = tmem_object_at(objects, number);
 		(*touched)++;
 		if (!id || order_of(id, object) < 0) {
 			best = number;
@@ -95,10 +91,10 @@ uint32_t tmem_tree_above(const struct slab *objects, uint32_t root, const struct
 /* Turns the subtree at @number towards @side; its new top. Colours stay. */
 static uint32_t turn(const struct slab *objects, uint32_t number, int side)
 {
-	struct object *object = object_at(objects, number), *child;
+	struct object *object = tmem_object_at(objects, number), *child;
 	uint32_t top = link_of(object, !side);
 
-	child = object_at(objects, top);
+	child = tmem_object_at(objects, top);
 	set_link(object, !side, link_of(child, side));
 	set_link(child, side, number);
 	return top;
@@ -123,7 +119,7 @@ static void hang(const struct slab *objects, uint32_t *root, const struct path *
 		 uint32_t depth, uint32_t number)
 {
 	if (depth)
-		set_link(object_at(objects, path->number[depth - 1]), path->side[depth - 1],
+		set_link(tmem_object_at(objects, path->number[depth - 1]), path->side[depth - 1],
 			 number);
 	else
 		tmem_store(root, number);
@@ -133,14 +129,14 @@ static void hang(const struct slab *objects, uint32_t *root, const struct path *
 void tmem_tree_insert(const struct slab *objects, uint32_t *root, uint32_t number,
 		      uint32_t *touched)
 {
-	struct object *fresh = object_at(objects, number), *object;
+	struct object *fresh = tmem_object_at(objects, number), *object;
 	struct path path;
 	uint32_t here = *root, parent, grand, uncle, d;
 	int side;
 
 	path.depth = 0;
 	while (here) {
-		object = object_at(objects, here);
+		object = tmem_object_at(objects, here);
 		(*touched)++;
 		side = order_of(&fresh->id, object) > 0;
 		step(&path, here, side);
@@ -154,24 +150,24 @@ void tmem_tree_insert(const struct slab *objects, uint32_t *root, uint32_t numbe
 		parent = path.number[d - 1];
 		grand = path.number[d - 2];
 		side = path.side[d - 2];
-		uncle = link_of(object_at(objects, grand), !side);
+		uncle = link_of(tmem_object_at(objects, grand), !side);
 		if (!is_red(objects, uncle)) {
 			if (path.side[d - 1] != side)
-				set_link(object_at(objects, grand), side,
+				set_link(tmem_object_at(objects, grand), side,
 					 turn(objects, parent, side));
 			hang(objects, root, &path, d - 2, turn(objects, grand, !side));
-			set_red(object_at(objects, grand), 1);
-			parent = d > 2 ? link_of(object_at(objects, path.number[d - 3]),
+			set_red(tmem_object_at(objects, grand), 1);
+			parent = d > 2 ? link_of(tmem_object_at(objects, path.number[d - 3]),
 						 path.side[d - 3])
 				       : *root;
-			set_red(object_at(objects, parent), 0);
+			set_red(tmem_object_at(objects, parent), 0);
 			break;
 		}
-		set_red(object_at(objects, parent), 0);
-		set_red(object_at(objects, uncle), 0);
-		set_red(object_at(objects, grand), 1);
+		set_red(tmem_object_at(objects, parent), 0);
+		set_red(tmem_object_at(objects, uncle), 0);
+		set_red(tmem_object_at(objects, grand), 1);
 	}
-	set_red(object_at(objects, *root), 0);
+	set_red(tmem_object_at(objects, *root), 0);
 }
 
 /* One black is missing below the end of the path: borrow, or pass it up. */
@@ -184,36 +180,37 @@ static void rebalance(const struct slab *objects, uint32_t *root, struct path *p
 	while (path->depth) {
 		parent = path->number[path->depth - 1];
 		side = path->side[path->depth - 1];
-		sibling = link_of(object_at(objects, parent), !side);
+		sibling = link_of(tmem_object_at(objects, parent), !side);
 		if (is_red(objects, sibling)) {
 			hang(objects, root, path, path->depth - 1, turn(objects, parent, side));
-			set_red(object_at(objects, sibling), 0);
-			set_red(object_at(objects, parent), 1);
+			set_red(tmem_object_at(objects, sibling), 0);
+			set_red(tmem_object_at(objects, parent), 1);
 			path->number[path->depth - 1] = sibling;
 			step(path, parent, side);
-			sibling = link_of(object_at(objects, parent), !side);
+			sibling = link_of(tmem_object_at(objects, parent), !side);
 		}
-		object = object_at(objects, sibling);
+		object = tmem_object_at(objects, sibling);
 		if (!is_red(objects, link_of(object, 0)) && !is_red(objects, link_of(object, 1))) {
 			set_red(object, 1);
 			if (is_red(objects, parent)) {
-				set_red(object_at(objects, parent), 0);
+				set_red(tmem_object_at(objects, parent), 0);
 				return;
 			}
 			path->depth--;
 			continue;
 		}
 		if (!is_red(objects, link_of(object, !side))) {
-			near_ = object_at(objects, link_of(object, side));
+			near_ = tmem_object_at(objects, link_of(object, side));
 			set_red(near_, 0);
 			set_red(object, 1);
-			set_link(object_at(objects, parent), !side, turn(objects, sibling, !side));
+			set_link(tmem_object_at(objects, parent), !side,
+				 turn(objects, sibling, !side));
 		}
 		top = turn(objects, parent, side);
 		hang(objects, root, path, path->depth - 1, top);
-		far_ = object_at(objects, link_of(object_at(objects, top), !side));
-		set_red(object_at(objects, top), is_red(objects, parent));
-		set_red(object_at(objects, parent), 0);
+		far_ = tmem_object_at(objects, link_of(tmem_object_at(objects, top), !side));
+		set_red(tmem_object_at(objects, top), is_red(objects, parent));
+		set_red(tmem_object_at(objects, parent), 0);
 		set_red(far_, 0);
 		return;
 	}
@@ -223,14 +220,14 @@ static void rebalance(const struct slab *objects, uint32_t *root, struct path *p
 void tmem_tree_remove(const struct slab *objects, uint32_t *root, uint32_t number,
 		      uint32_t *touched)
 {
-	struct object *gone = object_at(objects, number), *object;
+	struct object *gone = tmem_object_at(objects, number), *object;
 	struct path path;
 	uint32_t here = *root, child, at;
 	int side, red;
 
 	path.depth = 0;
 	while (here != number) {
-		object = object_at(objects, here);
+		object = tmem_object_at(objects, here);
 		(*touched)++;
 		side = order_of(&gone->id, object) > 0;
 		step(&path, here, side);
@@ -242,12 +239,12 @@ void tmem_tree_remove(const struct slab *objects, uint32_t *root, uint32_t numbe
 		at = path.depth;
 		step(&path, number, 1);
 		here = link_of(gone, 1);
-		while (link_of(object_at(objects, here), 0)) {
+		while (link_of(tmem_object_at(objects, here), 0)) {
 			(*touched)++;
 			step(&path, here, 0);
-			here = link_of(object_at(objects, here), 0);
+			here = link_of(tmem_object_at(objects, here), 0);
 		}
-		object = object_at(objects, here);
+		object = tmem_object_at(objects, here);
 		child = link_of(object, 1);
 		path.number[at] = here;
 		red = is_red(objects, here);
@@ -264,7 +261,7 @@ void tmem_tree_remove(const struct slab *objects, uint32_t *root, uint32_t numbe
 	if (red)
 		return;
 	if (is_red(objects, child))
-		set_red(object_at(objects, child), 0);
+		set_red(tmem_object_at(objects, child), 0);
 	else
 		rebalance(objects, root, &path);
 }

@@ -12,10 +12,10 @@
 #include "page.h"
 
 #define OBJECTS 2000u
-#define SHIFT	11u
+#define SHEETS	(OBJECTS * sizeof(struct object) / TMEM_SHEET + 1)
 
 static struct object *object;
-static unsigned char *chunk;
+static unsigned char *chunk, *sheet[SHEETS];
 static struct slab slab;
 static uint32_t root;
 static uint8_t there[OBJECTS]; /* by number */
@@ -127,12 +127,13 @@ int main(void)
 	uint64_t state = 42;
 	uint32_t i, how;
 
-	chunk = calloc(1u << SHIFT, sizeof(struct object));
+	chunk = calloc(SHEETS, TMEM_SHEET);
 	MUST(chunk != NULL);
 	object = (struct object *)(void *)chunk;
-	slab.chunks = &chunk;
-	slab.chunk_shift = SHIFT;
-	slab.chunk_mask = (1u << SHIFT) - 1;
+	for (i = 0; i < SHEETS; i++)
+		sheet[i] = chunk + (size_t)i * TMEM_SHEET;
+	slab.sheets = sheet;
+	slab.sheet_shift = tmem_log2(TMEM_SHEET / sizeof(struct object));
 	slab.record_size = sizeof(struct object);
 	slab.issued = OBJECTS;
 	for (how = 0; how < 4; how++) {
