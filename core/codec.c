@@ -70,17 +70,13 @@ static void fill_page(void *page, uint64_t word)
 		to[i] = word;
 }
 
-/* A stored block back into a client's page. 0 or -TMEM_EIO. */
-int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-		uint32_t length, void *page)
+/* The same for all blocks but raw pages (tmem_decode()). */
+int tmem_decode_coded(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
+		      uint32_t length, void *page)
 {
 	const struct tmem_codec *coder = worker->engine->codec[codec];
 	uint64_t word = 0;
 
-	if (codec == TMEM_CODEC_RAW && length == TMEM_PAGE_SIZE) {
-		tmem_copy_out(page, data);
-		return 0;
-	}
 	if (codec == TMEM_CODEC_SAME && length <= sizeof(word)) {
 		memcpy(&word, data, length);
 		fill_page(worker->page, word);

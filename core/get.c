@@ -110,6 +110,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, pool);
+	tmem_count(counters, gets_hit, 1);
 	tmem_pending_prepare(worker, pool->heap, SLOT_PLACE(value), generation);
 	if (tmem_likely(named))
 		err = tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
@@ -125,10 +126,10 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 			tmem_take(worker, pool, &key, value);
 		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
 	}
-	if (tmem_likely(!err))
-		tmem_count(counters, gets_hit, 1);
-	else
+	if (tmem_unlikely(err)) {
+		tmem_count(counters, gets_hit, -1);
 		tmem_count(counters, gets_lost, 1);
+	}
 	return err;
 
 miss:

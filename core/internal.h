@@ -513,8 +513,19 @@ void tmem_client_free(struct tmem_client *client);
 /* codec.c */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,
 		     uint32_t *codec, const unsigned char **data);
-int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-		uint32_t length, void *page);
+int tmem_decode_coded(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
+		      uint32_t length, void *page);
+
+/* A stored block back into a client's page. 0 or -TMEM_EIO. */
+static inline int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
+			      uint32_t length, void *page)
+{
+	if (codec != TMEM_CODEC_RAW || tmem_unlikely(length != TMEM_PAGE_SIZE))
+		return tmem_decode_coded(worker, codec, data, length, page);
+	tmem_copy_out(page, data);
+	return 0;
+}
+
 int tmem_page_same(const void *page);
 
 static inline struct counters *tmem_counters(struct pool *pool, const struct tmem_worker *worker)

@@ -149,15 +149,20 @@ static inline int tmem_copy_in(void *dst, const void *src)
 #endif
 
 /*
- * The C library's memcpy. The length is hidden from the compiler, which would
- * otherwise expand a constant one to string instructions.
+ * One instruction, where there is one: it leaves a processor the room to look
+ * ahead to the next call while it copies, as no loop of loads and stores does.
+ * By words it is fast on all of them, by bytes only on younger ones. Elsewhere
+ * it is the C library's memcpy.
  */
 static inline void tmem_copy_out(void *dst, const void *src)
 {
-	size_t length = TMEM_PAGE_SIZE;
+#if defined(TMEM_PORT_STREAMS)
+	size_t words = TMEM_PAGE_SIZE / 8;
 
-	__asm__("" : "+r"(length));
-	__builtin_memcpy(dst, src, length);
+	__asm__ volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(words) : : "memory");
+#else
+	__builtin_memcpy(dst, src, TMEM_PAGE_SIZE);
+#endif
 }
 
 #endif
