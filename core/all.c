@@ -24,6 +24,7 @@
 #include "compact.c"
 #include "sweep.c"
 #include "pool.c"
+#include "grant.c"
 #include "client.c"
 #include "engine.c"
 #include "stats.c"

@@ -106,7 +106,7 @@ static int promise_records(struct tmem_client *client, struct tmem_worker *worke
 static int judge_client(const struct tmem_engine *engine, const struct tmem_client_config *config)
 {
 	if (config->size != sizeof(*config) || config->codec >= TMEM_CODEC_COUNT ||
-	    config->weight > 10000 || config->reserved[0] || config->reserved[1] ||
+	    config->weight > TMEM_WEIGHT_MOST || config->reserved[0] || config->reserved[1] ||
 	    config->reserved[2])
 		return -TMEM_EINVAL;
 	if (config->codec != TMEM_CODEC_RAW && !engine->codec[config->codec])
@@ -260,4 +260,26 @@ int tmem_client_set_codec(struct tmem_client *client, uint8_t codec)
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap)
 {
 	tmem_store(&client->cap, cap);
+}
+
+int tmem_client_set_weight(struct tmem_client *client, uint32_t weight)
+{
+	if (!weight || weight > TMEM_WEIGHT_MOST)
+		return -TMEM_EINVAL;
+	tmem_store(&client->weight, weight);
+	return 0;
+}
+
+uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *worker, uint64_t bytes)
+{
+	uint64_t given = 0;
+	uint32_t size = 1;
+
+	worker->touched = 0;
+	tmem_pending_settle_all(client->engine);
+	while (given < bytes && size) {
+		size = tmem_heap_drop_one(&client->heap[0]);
+		given += size;
+	}
+	return given;
 }

@@ -99,6 +99,7 @@ struct pool {
 	struct heap *heap;
 	struct slab *objects;
 	uint64_t cookie;
+	uint32_t codec; /* of new puts; TMEM_CODEC_COUNT: as the client has it */
 	/* Under a stripe each; counts by atomics. */
 	uint32_t bucket_count;
 	uint32_t object_count;

@@ -29,6 +29,8 @@
 #define TMEM_STRIPES 256u
 #define TMEM_WORKERS 64u
 
+#define TMEM_WEIGHT_MOST 10000u
+
 #define TMEM_READY 2u /* extents kept ready */
 
 /* ---- client, worker, engine ---- */
@@ -72,6 +74,8 @@ struct tmem_client {
 	struct tmem_client *next;
 	uint64_t session; /* nonce */
 	uint32_t has_session;
+	uint32_t grant_count;
+	uint64_t grant[TMEM_GRANTS][2];		    /* uuids */
 	uint32_t pool_epoch[TMEM_POOLS_PER_CLIENT]; /* pools made at this place in this session */
 	/* Written under L1, read without. */
 	struct pool *pools[TMEM_POOLS_PER_CLIENT];
@@ -506,6 +510,9 @@ int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **po
 void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool);
 void tmem_pool_free(struct pool *pool);
 void tmem_pool_records_free(struct tmem_client *client);
+
+/* grant.c */
+int tmem_granted_locked(const struct tmem_client *client, const uint64_t uuid[2]);
 
 /* client.c */
 void tmem_client_free(struct tmem_client *client);

@@ -102,6 +102,7 @@ static void set_base(struct pool *pool)
 static void init_pool(struct pool *pool, const struct tmem_pool_config *config)
 {
 	pool->cookie = config->cookie;
+	tmem_store(&pool->codec, (uint32_t)TMEM_CODEC_COUNT);
 	tmem_store(&pool->object_count, 0u);
 	tmem_store(&pool->index_bytes, (uint64_t)0);
 	pool->sweep_bucket = 0;
@@ -246,5 +247,21 @@ int tmem_pool_destroy(struct tmem_client *client, struct tmem_worker *worker, ui
 	tmem_unlock(&engine->lock);
 	if (!err)
 		tmem_sweep_client(client, worker, 2);
+	return err;
+}
+
+int tmem_pool_set_codec(struct tmem_client *client, uint32_t number, uint8_t codec)
+{
+	struct tmem_engine *engine = client->engine;
+	struct pool *pool;
+	int err;
+
+	if (codec >= TMEM_CODEC_COUNT || (codec && !engine->codec[codec]))
+		return -TMEM_EINVAL;
+	tmem_lock(&engine->lock);
+	err = tmem_pool_find(client, number, &pool);
+	if (!err)
+		tmem_store(&pool->codec, (uint32_t)codec);
+	tmem_unlock(&engine->lock);
 	return err;
 }

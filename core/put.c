@@ -19,12 +19,14 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 		 const void *page, struct reserve *reserve, uint64_t *slot)
 {
 	struct counters *counters = tmem_counters(pool, worker);
-	uint32_t wanted = tmem_load(&client->codec),
+	uint32_t wanted = tmem_load(&pool->codec),
 		 where = tmem_load(&pool->number) % TMEM_POOLS_PER_CLIENT;
 	uint32_t codec, length;
 	const unsigned char *data;
 	int err;
 
+	if (tmem_likely(wanted == TMEM_CODEC_COUNT))
+		wanted = tmem_load(&client->codec);
 	if (wanted == TMEM_CODEC_RAW) {
 		err = tmem_heap_reserve(pool->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
 					reserve);

@@ -125,6 +125,33 @@ TMEM_MUST_CHECK int tmem_client_set_codec(struct tmem_client *client, uint8_t co
 /* Another cap in bytes; 0: none. What is above it goes with the next puts and steps. */
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);
 
+/* Another weight, 1 to 10 000. 0 or -TMEM_EINVAL. */
+TMEM_MUST_CHECK int tmem_client_set_weight(struct tmem_client *client, uint32_t weight);
+
+/*
+ * Drops ephemeral extents of one client until @bytes are given back or it has
+ * none left. Bytes given back; time in proportion to them.
+ */
+uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *worker,
+			     uint64_t bytes);
+
+/*
+ * Who may share: the administrator grants a client a shared pool's uuid, which
+ * is not zero. A grant is looked at when a pool is made or joined; taking it
+ * back ends membership only if @now.
+ */
+#define TMEM_GRANTS 64u /* of one client, at most */
+
+/* 0, granted before or not; -TMEM_EINVAL (no uuid), -TMEM_EOVERFLOW (TMEM_GRANTS). */
+TMEM_MUST_CHECK int tmem_client_grant(struct tmem_client *client, const uint64_t uuid[2]);
+
+/* 0 or -TMEM_ENOENT. */
+int tmem_client_revoke(struct tmem_client *client, struct tmem_worker *worker,
+		       const uint64_t uuid[2], int now);
+
+/* How many there are; the first @most of them into @uuid. */
+uint32_t tmem_client_grants(struct tmem_client *client, uint64_t (*uuid)[2], uint32_t most);
+
 void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats);
 
 /* Incompressible pages that @allocation bytes hold, @pages_per_object in each object. */
@@ -152,6 +179,9 @@ TMEM_MUST_CHECK int tmem_pool_create(struct tmem_client *client, struct tmem_wor
 
 /* 0 or -TMEM_ENODEV. Its pages are gone at once, their memory comes back in steps. */
 int tmem_pool_destroy(struct tmem_client *client, struct tmem_worker *worker, uint32_t pool);
+
+/* How new puts are stored, whatever their client's choice. 0, -TMEM_ENODEV, -TMEM_EINVAL. */
+TMEM_MUST_CHECK int tmem_pool_set_codec(struct tmem_client *client, uint32_t pool, uint8_t codec);
 
 /* 0 or -TMEM_ENODEV. */
 int tmem_pool_stats(struct tmem_client *client, uint32_t pool, struct tmem_stats *stats);

@@ -103,6 +103,52 @@ static void workers(void *host)
 	tmem_engine_destroy(engine);
 }
 
+/* What an administrator sets: judged, and bounded where it takes memory. */
+static void settings(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	uint64_t uuid[2] = {0, 0}, got[TMEM_GRANTS][2];
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+	int pool, i;
+
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_client_set_weight(client, 0), -TMEM_EINVAL);
+	MUST_EQ(tmem_client_set_weight(client, 10001), -TMEM_EINVAL);
+	MUST_EQ(tmem_client_set_weight(client, 10000), 0);
+
+	MUST_EQ(tmem_client_grant(client, uuid), -TMEM_EINVAL);
+	for (i = 0; i < 2 * (int)TMEM_GRANTS; i++) {
+		uuid[i % 2] = (uint64_t)i / 2 + 1;
+		uuid[1 - i % 2] = 7000;
+		MUST_EQ(tmem_client_grant(client, uuid),
+			i < (int)TMEM_GRANTS ? 0 : -TMEM_EOVERFLOW);
+	}
+	uuid[0] = 1, uuid[1] = 7000;
+	MUST_EQ(tmem_client_grant(client, uuid), 0);
+	MUST_EQ(tmem_client_grants(client, got, 1), TMEM_GRANTS);
+	MUST(got[0][0] == uuid[0] && got[0][1] == uuid[1]);
+	MUST_EQ(tmem_client_revoke(client, worker, uuid, 0), 0);
+	MUST_EQ(tmem_client_revoke(client, worker, uuid, 1), -TMEM_ENOENT);
+	MUST_EQ(tmem_client_grants(client, got, TMEM_GRANTS), TMEM_GRANTS - 1);
+	for (i = 0; i < (int)TMEM_GRANTS - 1; i++)
+		MUST(got[i][0] != uuid[0] || got[i][1] != uuid[1]);
+
+	pool = tmem_pool_create(client, worker, &pool_config);
+	MUST_EQ(pool, 0);
+	MUST_EQ(tmem_pool_set_codec(client, 1, TMEM_CODEC_RAW), -TMEM_ENODEV);
+	MUST_EQ(tmem_pool_set_codec(client, 0, TMEM_CODEC_LZ4), -TMEM_EINVAL);
+	MUST_EQ(tmem_pool_set_codec(client, 0, TMEM_CODEC_COUNT), -TMEM_EINVAL);
+	MUST_EQ(tmem_pool_set_codec(client, 0, TMEM_CODEC_RAW), 0);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 static void allocations(void)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
@@ -133,9 +179,10 @@ int main(void)
 
 	configs(host);
 	workers(host);
+	settings(host);
 	allocations();
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 4 passed, 0 failed\n");
+	printf("engine: 5 passed, 0 failed\n");
 	return 0;
 }
