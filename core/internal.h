@@ -475,7 +475,8 @@ void tmem_pending_settle_all(struct tmem_engine *engine);
 
 static inline void tmem_pending_settle(struct pending *pending)
 {
-	if (tmem_load(&pending->state))
+	/* Who took it has read what the owner may now write. */
+	if (tmem_load_acquire(&pending->state))
 		tmem_pending_do_settle(pending);
 }
 

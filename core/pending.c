@@ -28,17 +28,17 @@ void tmem_pending_leave(struct tmem_worker *worker)
 /* No lock held. Afterwards nothing is left, or being freed by another. */
 void tmem_pending_do_settle(struct pending *pending)
 {
-	uint32_t left;
+	uint32_t state;
 
-	do {
-		left = PENDING_LEFT;
-		if (tmem_cas(&pending->state, &left, (uint32_t)PENDING_TAKEN)) {
+	while ((state = tmem_load_acquire(&pending->state)) != PENDING_NONE) {
+		if (state == PENDING_LEFT &&
+		    tmem_cas(&pending->state, &state, (uint32_t)PENDING_TAKEN)) {
 			tmem_heap_free(pending->heap, pending->place, pending->generation);
 			tmem_store_release(&pending->state, (uint32_t)PENDING_NONE);
 			return;
 		}
 		tmem_cpu_relax();
-	} while (left == PENDING_TAKEN);
+	}
 }
 
 /* What all workers have left. No lock held. */
