@@ -18,6 +18,7 @@ struct lock_memory;
 struct loop;
 struct options;
 struct run_dir;
+struct template;
 
 #define DAEMON_NAME_MAX	  64  /* [a-z0-9_.-]{1,64} */
 #define DAEMON_SOCKET_MAX 108 /* sun_path, its closing zero included */
@@ -32,8 +33,11 @@ struct entry {
 	char socket_path[DAEMON_SOCKET_MAX];
 	uint64_t disk_bytes;
 	uint64_t allocation; /* bytes */
+	uint64_t cap;	     /* bytes of ephemeral pages; 0: no cap */
+	uint32_t weight;     /* 1 to 10000 */
 	uint16_t queues;
 	uint8_t codec; /* enum tmem_codec_id, for new puts */
+	uint8_t kind;  /* enum guest_kind */
 	bool frozen;
 	bool in_use; /* as the guest's hook last said */
 };
@@ -53,6 +57,7 @@ struct daemon {
 	/* Changed by control operations. */
 	struct entry *guests;
 	uint32_t guest_count;
+	struct template *templates; /* in order of names */
 };
 
 #endif

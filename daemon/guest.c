@@ -353,6 +353,25 @@ struct tmem_client *guest_client(const struct guest *guest)
 	return guest->client;
 }
 
+void guest_freeze(struct guest *guest, bool frozen)
+{
+	tmem_client_freeze(guest->client, frozen);
+}
+
+void guest_set_cap(struct guest *guest, uint64_t cap)
+{
+	tmem_client_set_cap(guest->client, cap);
+}
+
+int guest_set_weight(struct guest *guest, uint32_t weight)
+{
+	return tmem_client_set_weight(guest->client, weight);
+}
+
+void guest_tell(struct guest *guest, uint64_t news, uint64_t wanted)
+{
+}
+
 void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool, void *), void *arg)
 {
 	guest->in_use_hook = fn;

@@ -23,11 +23,20 @@ struct tmem_client;
 #define GUEST_QUEUES_DEFAULT 8
 #define GUEST_NAME_MAX	     64
 
+/* What a guest finds behind its socket. */
+enum guest_kind {
+	GUEST_DISK,  /* virtio-blk: a swap disk over one persistent pool */
+	GUEST_DEVICE /* the tmem device: pools of the guest's own making */
+};
+
 struct guest_config {
+	enum guest_kind kind;
 	const char *name;	 /* [a-z0-9_.-]{1,64}, judged by the caller */
 	const char *socket_path; /* of the socket to listen on; must fit in a sockaddr_un */
 	uint64_t disk_bytes;	 /* whole blocks of 4096; 0: all that the allocation holds */
 	uint64_t allocation;	 /* bytes reserved, metadata included */
+	uint64_t cap;		 /* bytes of ephemeral pages; 0: no cap */
+	uint32_t weight;	 /* of the ephemeral bytes when all want more; 0: 100 */
 	uint8_t codec;		 /* enum tmem_codec_id, for new writes */
 	uint16_t queues;	 /* most that a front-end may use; 0: GUEST_QUEUES_DEFAULT */
 	/*
@@ -145,6 +154,17 @@ void guest_look(struct guest *guest);
 
 void guest_figures(const struct guest *guest, struct guest_figures *figures);
 struct tmem_client *guest_client(const struct guest *guest);
+
+/* What the administrator changes, here so that a device's guest hears of it. */
+void guest_freeze(struct guest *guest, bool frozen);
+void guest_set_cap(struct guest *guest, uint64_t cap);	    /* bytes; 0: no cap */
+int guest_set_weight(struct guest *guest, uint32_t weight); /* 0 or -TMEM_EINVAL */
+
+/*
+ * News of other kinds, TMEM_NEWS_* of <tmem/wire.h>, and the bytes that the
+ * host wants back. A disk's guest has no ear for it.
+ */
+void guest_tell(struct guest *guest, uint64_t news, uint64_t wanted);
 
 /* Called with true when a front-end first starts a ring, with false when a reset frees the disk. */
 void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool in_use, void *),

@@ -118,6 +118,10 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse(refusal, "EOVERFLOW", "%d guests are the most", DAEMON_GUESTS_MAX);
 		return false;
 	}
+	if (wish->kind != GUEST_DISK) {
+		refuse(refusal, "EOPNOTSUPP", "this tmemd has no tmem device");
+		return false;
+	}
 	if (!check_protected(daemon, refusal))
 		return false;
 	entry->allocation = wish->allocation ? wish->allocation : needed;

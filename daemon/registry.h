@@ -7,6 +7,7 @@
 #define TMEMD_REGISTRY_H
 
 #include "daemon.h"
+#include "guest.h"
 
 struct refusal;
 struct request;
@@ -16,9 +17,12 @@ struct entry *registry_find(struct daemon *daemon, const char *name);
 
 /* What a guest is to be like; 0 and false are the defaults. */
 struct registry_wish {
-	const char *name;    /* good in form */
-	uint64_t disk;	     /* bytes, whole pages */
-	uint64_t allocation; /* bytes; 0: what the disk needs */
+	const char *name;     /* good in form */
+	enum guest_kind kind; /* a device has no disk */
+	uint64_t disk;	      /* bytes, whole pages */
+	uint64_t allocation;  /* bytes; 0: what the disk needs, none for a device */
+	uint64_t cap;	      /* bytes of ephemeral pages, of a device; 0: no cap */
+	uint32_t weight;      /* of a device; 0: 100 */
 	uint16_t queues;
 	uint8_t codec;
 	bool frozen;
