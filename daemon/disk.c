@@ -18,8 +18,10 @@
 #define SEGMENTS_MAX	  126 /* fits, with header and status, in the smallest usual ring, 128 */
 #define SECTORS_MAX	  (UINT32_MAX - (SECTORS_PER_BLOCK - 1))
 
-_Static_assert(DISK_CONFIG_BYTES == offsetof(struct virtio_blk_config, max_secure_erase_sectors),
-	       "the part of the configuration that is filled");
+/* Of the virtio-blk configuration, the part that is filled. */
+#define CONFIG_BYTES offsetof(struct virtio_blk_config, max_secure_erase_sectors)
+
+static const struct service_ops disk_ops;
 
 int disk_open(struct disk *disk, struct tmem_client *client, struct tmem_worker *worker,
 	      uint64_t blocks, const char *name, bool contents_unknown,
@@ -34,6 +36,7 @@ int disk_open(struct disk *disk, struct tmem_client *client, struct tmem_worker 
 	int number, error;
 
 	memset(disk, 0, sizeof(*disk));
+	disk->service.ops = &disk_ops;
 	error = blockmap_open(&disk->map, blocks);
 	if (error)
 		return error;
@@ -64,7 +67,7 @@ void disk_close(struct disk *disk)
  * No CONFIG_WCE: a completed write is where it will stay, so there is no
  * cache mode to choose.
  */
-uint64_t disk_features(void)
+static uint64_t features(const struct service *service)
 {
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
 	       1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_BLK_F_SEG_MAX |
@@ -73,8 +76,25 @@ uint64_t disk_features(void)
 	       1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 }
 
-void disk_config(const struct disk *disk, uint16_t queues, uint8_t bytes[DISK_CONFIG_BYTES])
+static const struct disk *const_disk_of(const struct service *service)
 {
+	return (const struct disk *)(const void *)service;
+}
+
+static struct disk *disk_of(struct service *service)
+{
+	return (struct disk *)(void *)service;
+}
+
+static struct disk_request *request_of(struct service_request *request)
+{
+	return (struct disk_request *)(void *)request;
+}
+
+static void fill_config(const struct service *service, uint16_t queues, uint8_t *space,
+			size_t bytes)
+{
+	const struct disk *disk = const_disk_of(service);
 	struct virtio_blk_config config;
 
 	memset(&config, 0, sizeof(config));
@@ -91,11 +111,13 @@ void disk_config(const struct disk *disk, uint16_t queues, uint8_t bytes[DISK_CO
 	config.max_write_zeroes_sectors = htole32(SECTORS_MAX);
 	config.max_write_zeroes_seg = htole32(DISK_RANGES);
 	config.write_zeroes_may_unmap = 1;
-	memcpy(bytes, &config, DISK_CONFIG_BYTES);
+	memcpy(space, &config, bytes < CONFIG_BYTES ? bytes : CONFIG_BYTES);
 }
 
-bool disk_reset(struct disk *disk)
+/* What an earlier daemon lost is nobody's any more. */
+static bool reset(struct service *service)
 {
+	struct disk *disk = disk_of(service);
 	bool freed = disk->untouched_lost;
 
 	disk->untouched_lost = false;
@@ -103,11 +125,26 @@ bool disk_reset(struct disk *disk)
 	return freed;
 }
 
-void disk_resume(struct disk *disk)
+/* If it never began with us, its disk's contents are elsewhere, and lost. */
+static bool resume(struct service *service)
 {
-	if (!disk->begun)
+	struct disk *disk = disk_of(service);
+	bool lost = !disk->begun;
+
+	if (lost)
 		disk->untouched_lost = true;
 	disk->begun = true;
+	return lost;
+}
+
+static void stopped(struct service *service)
+{
+}
+
+/* A refused put empties its block, and one is enough to find out that it still is frozen. */
+static bool holds(const struct service *service, uint16_t queue)
+{
+	return const_disk_of(service)->frozen;
 }
 
 uint64_t disk_blocks_stored(const struct disk *disk)
@@ -261,9 +298,11 @@ static enum guest_error judge_ranges(struct disk *disk, const struct chain *chai
 	return GUEST_OK;
 }
 
-enum guest_error disk_begin(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			    struct disk_request *request)
+static enum guest_error begin(struct service *service, const struct chain *chain,
+			      struct guest_mem *mem, struct service_request *common)
 {
+	struct disk_request *request = request_of(common);
+	struct disk *disk = disk_of(service);
 	struct virtio_blk_outhdr header;
 	struct chain_place place = chain_readable(chain);
 	enum guest_error error;
@@ -272,7 +311,7 @@ enum guest_error disk_begin(struct disk *disk, const struct chain *chain, struct
 	request->failed = false;
 	request->status = VIRTIO_BLK_S_OK;
 	request->left = 0;
-	request->written = 0;
+	request->common.written = 0;
 	request->range = 0;
 	request->ranges = 0;
 	if (chain->readable < sizeof(header) || !chain->writable)
@@ -329,7 +368,7 @@ static enum guest_error step_read(struct disk *disk, const struct chain *chain,
 			return error;
 		request->block++;
 		request->left--;
-		request->written += DISK_BLOCK;
+		request->common.written += DISK_BLOCK;
 		disk->counters->pages_out++;
 		disk->counters->bytes_out += DISK_BLOCK;
 	}
@@ -384,8 +423,8 @@ static enum guest_error answer_id(struct disk *disk, const struct chain *chain,
 {
 	uint64_t room = chain->writable - 1;
 
-	request->written = room < sizeof(disk->id) ? room : sizeof(disk->id);
-	return chain_write(chain, mem, &request->place, disk->id, (size_t)request->written);
+	request->common.written = room < sizeof(disk->id) ? room : sizeof(disk->id);
+	return chain_write(chain, mem, &request->place, disk->id, (size_t)request->common.written);
 }
 
 static void count_answer(struct disk *disk, const struct disk_request *request)
@@ -419,19 +458,22 @@ static void count_answer(struct disk *disk, const struct disk_request *request)
 static enum guest_error finish(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
 			       struct disk_request *request)
 {
-	if (request->written == chain->writable - 1)
-		request->written++;
+	if (request->common.written == chain->writable - 1)
+		request->common.written++;
 	count_answer(disk, request);
 	return chain_write_last(chain, mem, request->status);
 }
 
-enum guest_error disk_step(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			   struct disk_request *request, uint32_t *budget, enum disk_step *step)
+static enum guest_error step_on(struct service *service, const struct chain *chain,
+				struct guest_mem *mem, struct service_request *common,
+				uint32_t *budget, enum service_step *step)
 {
+	struct disk_request *request = request_of(common);
+	struct disk *disk = disk_of(service);
 	enum guest_error error = GUEST_OK;
 	bool done = true;
 
-	*step = DISK_MORE;
+	*step = SERVICE_MORE;
 	if (!*budget)
 		return GUEST_OK;
 	if (request->failed) {
@@ -462,19 +504,37 @@ enum guest_error disk_step(struct disk *disk, const struct chain *chain, struct 
 	if (error)
 		return error;
 	if (!done && !request->failed) {
-		if (request->type == VIRTIO_BLK_T_OUT && disk->frozen)
-			*step = DISK_FROZEN;
+		if (request->type == VIRTIO_BLK_T_OUT && disk->frozen) {
+			*step = SERVICE_WAIT;
+			disk->counters->frozen_waits += !common->again;
+		}
 		return GUEST_OK;
 	}
-	*step = DISK_DONE;
+	*step = SERVICE_DONE;
 	return finish(disk, chain, mem, request);
 }
 
-enum guest_error disk_refuse(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			     struct disk_request *request)
+static enum guest_error refuse(struct service *service, const struct chain *chain,
+			       struct guest_mem *mem, struct service_request *common)
 {
+	struct disk_request *request = request_of(common);
+	struct disk *disk = disk_of(service);
+
 	disk->counters->failed_stopped++;
-	request->written = 0;
+	request->common.written = 0;
 	fail(request, VIRTIO_BLK_S_IOERR);
 	return finish(disk, chain, mem, request);
 }
+
+static const struct service_ops disk_ops = {
+	.request_bytes = sizeof(struct disk_request),
+	.features = features,
+	.config = fill_config,
+	.reset = reset,
+	.resume = resume,
+	.stopped = stopped,
+	.holds = holds,
+	.begin = begin,
+	.step = step_on,
+	.refuse = refuse,
+};

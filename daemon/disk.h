@@ -15,7 +15,7 @@
 #define TMEMD_DISK_H
 
 #include "blockmap.h"
-#include "virtqueue.h"
+#include "service.h"
 #include <tmem/engine.h>
 
 #define DISK_BLOCK	  4096u
@@ -23,9 +23,10 @@
 #define DISK_RANGES	  32u /* segments of one discard or write-zeroes request */
 #define DISK_SECTOR_SHIFT 9
 #define DISK_BLOCK_SHIFT  12
-#define DISK_CONFIG_BYTES 60 /* of the virtio-blk configuration that we fill */
 
 struct disk {
+	struct service service;
+
 	/* Set when the disk is made, then constant. */
 	struct tmem_client *client; /* owned by the disk's owner */
 	struct tmem_worker *worker;
@@ -62,15 +63,6 @@ int disk_open(struct disk *disk, struct tmem_client *client, struct tmem_worker 
 /* The client's pools go with the client. */
 void disk_close(struct disk *disk);
 
-/* Feature bits of virtio-blk, and its configuration space. */
-uint64_t disk_features(void);
-void disk_config(const struct disk *disk, uint16_t queues, uint8_t config[DISK_CONFIG_BYTES]);
-
-/* A front-end begins afresh: what an earlier daemon lost is nobody's any more. True: it was so. */
-bool disk_reset(struct disk *disk);
-/* A front-end goes on: if it never began with us, its disk's contents are elsewhere, and lost. */
-void disk_resume(struct disk *disk);
-
 uint64_t disk_blocks_empty(const struct disk *disk);
 uint64_t disk_blocks_stored(const struct disk *disk);
 uint64_t disk_blocks_lost(const struct disk *disk);
@@ -80,36 +72,17 @@ struct disk_range {
 	uint64_t count;
 };
 
-/* One request, which may stay open over turns. */
 struct disk_request {
+	struct service_request common;
 	uint32_t type;
 	bool failed; /* judged and refused: only the answer is left */
 	uint8_t status;
-	uint64_t block;	  /* the next one, of a read or write */
-	uint64_t left;	  /* blocks */
-	uint64_t written; /* bytes, from the beginning of the writable part */
+	uint64_t block; /* the next one, of a read or write */
+	uint64_t left;	/* blocks */
 	struct chain_place place;
 	uint32_t range; /* the next one, of a discard or write-zeroes */
 	uint32_t ranges;
 	struct disk_range todo[DISK_RANGES];
 };
-
-enum disk_step {
-	DISK_DONE,  /* answer with request->written bytes */
-	DISK_MORE,  /* the budget is spent */
-	DISK_FROZEN /* a write that must wait; begin it again later */
-};
-
-/* Judges the request in @chain. An error ends the session; a bad request only fails. */
-enum guest_error disk_begin(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			    struct disk_request *request);
-
-/* Goes on with it; each page, and each piece of a discard, takes one of @budget. */
-enum guest_error disk_step(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			   struct disk_request *request, uint32_t *budget, enum disk_step *step);
-
-/* Answers a write that waited, and can no longer be carried out, with an error. */
-enum guest_error disk_refuse(struct disk *disk, const struct chain *chain, struct guest_mem *mem,
-			     struct disk_request *request);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "guest.h"
 #include "daemon.h"
+#include "disk.h"
 #include "log.h"
 #include "session.h"
 #include "socket_path.h"
@@ -238,7 +239,7 @@ static int create_client(struct guest *guest, const struct guest_config *config)
 static void fill_host(struct guest *guest, const struct guest_config *config)
 {
 	guest->host.loop = guest->daemon->loop;
-	guest->host.disk = &guest->disk;
+	guest->host.service = &guest->disk.service;
 	guest->host.counters = &guest->counters;
 	guest->host.name = guest->name;
 	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;

@@ -3,9 +3,9 @@
  * The life of a connection: bytes become messages, kicks become turns.
  *
  * A turn serves at most GUEST_TURN_PAGES pages of each queue, beginning with
- * another queue each time. A request may stay open from turn to turn; a
- * write that meets a frozen client is put aside, and what comes behind it
- * goes on.
+ * another queue each time. A request may stay open from turn to turn; one
+ * that has to wait for something is put aside, and what comes behind it goes
+ * on.
  */
 #include "session.h"
 #include "log.h"
@@ -57,20 +57,24 @@ static void on_kick(struct watch *watch, uint32_t ready)
 
 int session_create(const struct session_host *host, int fd, struct session **out)
 {
+	/* Each begins where anything may. */
+	size_t bytes = (host->service->ops->request_bytes + 15) & ~(size_t)15;
 	struct session *session;
 	uint16_t i;
-	int error;
+	int error = -ENOMEM;
 
 	session = calloc(1, sizeof(*session) + host->queues * sizeof(session->queue[0]));
-	if (!session) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (!session)
+		goto err_fd;
+	session->requests = calloc(host->queues, bytes);
+	if (!session->requests)
+		goto err_session;
 	session->host = host;
 	guest_mem_init(&session->mem);
 	for (i = 0; i < host->queues; i++) {
 		session->queue[i].session = session;
 		session->queue[i].kick.fd = -1;
+		session->queue[i].request = (void *)((char *)session->requests + i * bytes);
 		virtqueue_init(&session->queue[i].ring, &session->mem, &session->inflight, i);
 		session->queue[i].ring.notify = loop_notify(host->loop);
 	}
@@ -78,14 +82,19 @@ int session_create(const struct session_host *host, int fd, struct session **out
 	session->socket.events = EPOLLIN;
 	session->socket.fn = on_socket;
 	error = loop_add(host->loop, &session->socket);
-	if (error) {
-		close(fd);
-		free(session);
-		return error;
-	}
+	if (error)
+		goto err_requests;
 	host->counters->sessions++;
 	*out = session;
 	return 0;
+
+err_requests:
+	free(session->requests);
+err_session:
+	free(session);
+err_fd:
+	close(fd);
+	return error;
 }
 
 static void drop_kick(struct session *session, struct session_queue *queue)
@@ -108,9 +117,22 @@ void session_destroy(struct session *session)
 	loop_remove(session->host->loop, &session->socket);
 	close(session->socket.fd);
 	forget_message(session);
+	session->host->service->ops->stopped(session->host->service);
 	inflight_close(&session->inflight);
 	guest_mem_close(&session->mem);
+	free(session->requests);
 	free(session);
+}
+
+bool session_any_started(const struct session *session)
+{
+	uint16_t i;
+
+	for (i = 0; i < session->host->queues; i++) {
+		if (session->queue[i].ring.started)
+			return true;
+	}
+	return false;
 }
 
 bool session_has(const struct session *session, enum vhost_user_protocol_feature feature)
@@ -336,7 +358,7 @@ void session_retry(struct session *session)
 
 static enum guest_error answer(struct session_queue *queue, uint16_t head)
 {
-	uint64_t written = queue->request.written;
+	uint64_t written = queue->request->written;
 
 	queue->open = false;
 	return virtqueue_answer(&queue->ring, head,
@@ -354,25 +376,36 @@ static enum guest_error call(struct session *session, struct session_queue *queu
 	return error;
 }
 
-/* The next request, if there is one: those that waited come before new ones. */
+/* Copies and judges the buffers of @head, and what is asked with them. */
+static enum guest_error begin(struct session *session, struct session_queue *queue, uint16_t head,
+			      bool again)
+{
+	struct service *service = session->host->service;
+	enum guest_error error = virtqueue_load(&queue->ring, head);
+
+	if (error)
+		return error;
+	queue->request->queue = queue->ring.index;
+	queue->request->again = again;
+	return service->ops->begin(service, &queue->ring.chain, &session->mem, queue->request);
+}
+
+/* The next request, if there is one: those that were put aside come before new ones. */
 static enum guest_error open_request(struct session *session, struct session_queue *queue)
 {
-	struct disk *disk = session->host->disk;
+	const struct service *service = session->host->service;
 	enum guest_error error;
+	bool again, found;
 	uint16_t head;
-	bool found;
 
-	queue->fresh = false;
-	found = !disk->frozen && virtqueue_waiting(&queue->ring, &head);
-	if (!found) {
+	again = !service->ops->holds(service, queue->ring.index) &&
+		virtqueue_waiting(&queue->ring, &head);
+	if (!again) {
 		error = virtqueue_next(&queue->ring, &head, &found);
 		if (error || !found)
 			return error;
-		queue->fresh = true;
 	}
-	error = virtqueue_load(&queue->ring, head);
-	if (!error)
-		error = disk_begin(disk, &queue->ring.chain, &session->mem, &queue->request);
+	error = begin(session, queue, head, again);
 	queue->open = !error;
 	return error;
 }
@@ -380,27 +413,26 @@ static enum guest_error open_request(struct session *session, struct session_que
 static enum guest_error serve(struct session *session, struct session_queue *queue,
 			      uint32_t *budget)
 {
+	struct service *service = session->host->service;
 	uint16_t head = queue->ring.chain.head;
 	enum guest_error error;
-	enum disk_step step;
+	enum service_step step;
 
-	error = disk_step(session->host->disk, &queue->ring.chain, &session->mem, &queue->request,
-			  budget, &step);
+	error = service->ops->step(service, &queue->ring.chain, &session->mem, queue->request,
+				   budget, &step);
 	if (error)
 		return error;
-	if (step == DISK_DONE)
+	if (step == SERVICE_DONE)
 		return answer(queue, head);
-	if (step == DISK_FROZEN) {
+	if (step == SERVICE_WAIT) {
 		/* Reading it again costs as much as a page. */
 		if (*budget)
 			--*budget;
 		queue->open = false;
-		if (queue->fresh) {
-			session->host->counters->frozen_waits++;
-			virtqueue_wait(&queue->ring, head);
-		} else {
+		if (queue->request->again)
 			virtqueue_wait_first(&queue->ring, head);
-		}
+		else
+			virtqueue_wait(&queue->ring, head);
 	}
 	return GUEST_OK;
 }
@@ -469,29 +501,27 @@ enum guest_error session_turn(struct session *session, bool *more)
 /*
  * With an in-flight region what is not answered is found there by the next
  * start. Without one, the front-end knows only an index: the request being
- * served is handed back by it, and frozen writes have to fail.
+ * served is handed back by it, and those that were put aside are refused.
  */
 static enum guest_error settle(struct session *session, struct session_queue *queue)
 {
+	struct service *service = session->host->service;
 	struct virtqueue *ring = &queue->ring;
 	enum guest_error error;
 	uint16_t head;
 
 	if (inflight_is_open(&session->inflight))
 		return GUEST_OK;
-	if (queue->open && queue->fresh)
+	if (queue->open && !queue->request->again)
 		virtqueue_undo(ring, ring->chain.head);
 	else if (queue->open)
 		virtqueue_wait_first(ring, ring->chain.head);
 	queue->open = false;
 	while (virtqueue_waiting(ring, &head)) {
-		error = virtqueue_load(ring, head);
+		error = begin(session, queue, head, true);
 		if (!error)
-			error = disk_begin(session->host->disk, &ring->chain, &session->mem,
-					   &queue->request);
-		if (!error)
-			error = disk_refuse(session->host->disk, &ring->chain, &session->mem,
-					    &queue->request);
+			error = service->ops->refuse(service, &ring->chain, &session->mem,
+						     queue->request);
 		if (!error)
 			error = answer(queue, head);
 		if (error)
@@ -503,6 +533,7 @@ static enum guest_error settle(struct session *session, struct session_queue *qu
 enum guest_error session_stop_queue(struct session *session, uint16_t index, uint16_t *base)
 {
 	struct session_queue *queue = &session->queue[index];
+	struct service *service = session->host->service;
 	enum guest_error error = GUEST_OK;
 
 	if (queue->ring.started)
@@ -510,6 +541,11 @@ enum guest_error session_stop_queue(struct session *session, uint16_t index, uin
 	queue->open = false;
 	queue->pending = false;
 	drop_kick(session, queue);
-	*base = queue->ring.started ? virtqueue_stop(&queue->ring) : queue->ring.base;
+	*base = queue->ring.base;
+	if (queue->ring.started) {
+		*base = virtqueue_stop(&queue->ring);
+		if (!session_any_started(session))
+			service->ops->stopped(service);
+	}
 	return error;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A session: one connection of a front-end, with everything that dies with
- * it: its memory, its queues, half a message. The disk stays.
+ * it: its memory, its queues, half a message. What it is served with stays.
  *
  * Nothing in here ends the session by itself: functions return what went
  * wrong, up to the callback in the loop or the caller of session_turn, and
@@ -10,8 +10,8 @@
 #ifndef TMEMD_SESSION_H
 #define TMEMD_SESSION_H
 
-#include "disk.h"
 #include "loop.h"
+#include "service.h"
 #include "vhost_user.h"
 
 struct session;
@@ -19,11 +19,11 @@ struct session;
 /* What a session needs of its guest, all of which outlives it. */
 struct session_host {
 	struct loop *loop;
-	struct disk *disk;
+	struct service *service;
 	struct guest_counters *counters;
 	const char *name;
 	uint16_t queues;
-	/* The front-end started a ring, or took a fresh start that freed the disk. */
+	/* The front-end started a ring, or took a fresh start that freed what was lost. */
 	void (*in_use)(void *arg, bool in_use);
 	/* The session is over, with @error or by its peer's wish; destroy it. */
 	void (*ended)(void *arg, enum guest_error error);
@@ -37,9 +37,8 @@ struct session_queue {
 	bool enabled;
 	bool pending; /* to be looked at in the next turn */
 	bool open;    /* request is being served */
-	bool fresh;   /* it came from the available ring, not from those that waited */
 	struct virtqueue ring;
-	struct disk_request request;
+	struct service_request *request; /* in session->requests */
 };
 
 struct session {
@@ -57,6 +56,7 @@ struct session {
 	size_t have;
 	struct vhost_user_message message;
 
+	void *requests;		      /* what the service keeps of each queue's */
 	struct session_queue queue[]; /* host->queues of them */
 };
 
@@ -70,10 +70,11 @@ enum guest_error session_receive(struct session *session, bool *closed);
 /* Serves each queue's turn. *@more: something is left. */
 enum guest_error session_turn(struct session *session, bool *more);
 
-/* Writes that wait because the client was frozen are tried again. */
+/* Requests that were put aside are tried again. */
 void session_retry(struct session *session);
 
 /* For the message handlers. */
+bool session_any_started(const struct session *session);
 bool session_has(const struct session *session, enum vhost_user_protocol_feature feature);
 /* Takes @fd over: the queue's kick from now on; starts the queue if it is not running. */
 enum guest_error session_start_queue(struct session *session, uint16_t index, int fd);

@@ -19,9 +19,12 @@
 	 1ull << VHOST_USER_PROTOCOL_INFLIGHT_SHMFD | 1ull << VHOST_USER_PROTOCOL_RESET_DEVICE | \
 	 1ull << VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS)
 
-static uint64_t offered_features(void)
+static uint64_t offered_features(const struct session *session)
 {
-	return disk_features() | 1ull << VHOST_USER_F_LOG_ALL | 1ull << VHOST_USER_F_PROTOCOL;
+	const struct service *service = session->host->service;
+
+	return service->ops->features(service) | 1ull << VHOST_USER_F_LOG_ALL |
+	       1ull << VHOST_USER_F_PROTOCOL;
 }
 
 static void reply_number(struct vhost_user_message *message, uint64_t number)
@@ -41,26 +44,15 @@ static int take_fd(struct vhost_user_message *message)
 	return fd;
 }
 
-static bool any_started(const struct session *session)
-{
-	uint16_t i;
-
-	for (i = 0; i < session->host->queues; i++) {
-		if (session->queue[i].ring.started)
-			return true;
-	}
-	return false;
-}
-
 static enum guest_error get_features(struct session *session, struct vhost_user_message *message)
 {
-	reply_number(message, offered_features());
+	reply_number(message, offered_features(session));
 	return GUEST_OK;
 }
 
 static enum guest_error set_features(struct session *session, struct vhost_user_message *message)
 {
-	if (message->payload.number & ~offered_features())
+	if (message->payload.number & ~offered_features(session))
 		return GUEST_ERROR_feature_unknown;
 	session->features = message->payload.number;
 	session->mem.logging = session->features >> VHOST_USER_F_LOG_ALL & 1;
@@ -313,6 +305,7 @@ static enum guest_error get_queue_num(struct session *session, struct vhost_user
 static enum guest_error get_config(struct session *session, struct vhost_user_message *message)
 {
 	struct vhost_user_config *config = &message->payload.config;
+	const struct service *service = session->host->service;
 	uint8_t space[VHOST_USER_CONFIG_MAX];
 
 	if (config->size != message->header.size - offsetof(struct vhost_user_config, data))
@@ -324,7 +317,7 @@ static enum guest_error get_config(struct session *session, struct vhost_user_me
 		return GUEST_OK;
 	}
 	memset(space, 0, sizeof(space));
-	disk_config(session->host->disk, session->host->queues, space);
+	service->ops->config(service, session->host->queues, space, sizeof(space));
 	memcpy(config->data, space + config->offset, config->size);
 	return GUEST_OK;
 }
@@ -341,7 +334,7 @@ static enum guest_error get_inflight_fd(struct session *session, struct vhost_us
 	struct vhost_user_inflight *inflight = &message->payload.inflight;
 	const struct session_host *host = session->host;
 
-	if (any_started(session))
+	if (session_any_started(session))
 		return GUEST_ERROR_message_out_of_turn;
 	if (!inflight->queues || inflight->queues > host->queues || !inflight->queue_size ||
 	    inflight->queue_size > VIRTQUEUE_SIZE_MAX)
@@ -353,7 +346,7 @@ static enum guest_error get_inflight_fd(struct session *session, struct vhost_us
 	inflight->offset = 0;
 	inflight->padding = 0;
 	message->reply = true;
-	if (disk_reset(host->disk)) {
+	if (host->service->ops->reset(host->service)) {
 		log_info("guest %s: a front-end begins afresh: the disk is empty again",
 			 host->name);
 		host->in_use(host->arg, false);
@@ -368,7 +361,7 @@ static enum guest_error set_inflight_fd(struct session *session, struct vhost_us
 	const struct session_host *host = session->host;
 	enum guest_error error;
 
-	if (any_started(session))
+	if (session_any_started(session))
 		return GUEST_ERROR_message_out_of_turn;
 	if (inflight->queues > host->queues)
 		return GUEST_ERROR_inflight_malformed;
@@ -376,11 +369,10 @@ static enum guest_error set_inflight_fd(struct session *session, struct vhost_us
 			      inflight->queues, inflight->queue_size);
 	if (error)
 		return error;
-	if (!host->disk->begun)
+	if (host->service->ops->resume(host->service))
 		log_warning("guest %s: a front-end goes on with a disk whose contents are not "
 			    "here: all of it is lost until it is written or discarded",
 			    host->name);
-	disk_resume(host->disk);
 	return GUEST_OK;
 }
 

@@ -101,24 +101,25 @@ static void check_chain(void)
 static bool serve(uint16_t head)
 {
 	uint32_t steps, budget;
-	enum disk_step step;
+	enum service_step step;
+	struct service *service = &world.disk.service;
 
 	if (virtqueue_load(&world.queue, head))
 		return false;
 	check_chain();
-	if (disk_begin(&world.disk, &world.queue.chain, &world.mem, &world.request))
+	if (service->ops->begin(service, &world.queue.chain, &world.mem, &world.request.common))
 		return false;
 	for (steps = 0; steps < STEPS_MOST; steps++) {
 		budget = GUEST_TURN_PAGES;
-		if (disk_step(&world.disk, &world.queue.chain, &world.mem, &world.request, &budget,
-			      &step))
+		if (service->ops->step(service, &world.queue.chain, &world.mem,
+				       &world.request.common, &budget, &step))
 			return false;
 		must(budget < GUEST_TURN_PAGES);
-		must(step != DISK_FROZEN);
-		must(world.request.written <= world.queue.chain.writable);
-		if (step == DISK_DONE)
+		must(step != SERVICE_WAIT);
+		must(world.request.common.written <= world.queue.chain.writable);
+		if (step == SERVICE_DONE)
 			return !virtqueue_answer(&world.queue, head,
-						 (uint32_t)world.request.written);
+						 (uint32_t)world.request.common.written);
 	}
 	return false;
 }

@@ -9,6 +9,7 @@
  * have been left open, and the engine's own check must hold.
  */
 #include "arena.h"
+#include "disk.h"
 #include "session.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -96,7 +97,7 @@ static void set_up(void)
 	world.fds[7] = memfd_create("inflight", 0);
 	must(!ftruncate(world.fds[7], 8192));
 	world.host.loop = world.loop;
-	world.host.disk = &world.disk;
+	world.host.service = &world.disk.service;
 	world.host.counters = &world.counters;
 	world.host.name = "fuzz";
 	world.host.queues = 2;
