@@ -27,21 +27,45 @@ struct row {
 #define TIB	  (UINT64_C(1) << 40)
 
 static const struct row rows[] = {
-	{"disk", 0, "BYTES", KIND_SIZE, AT(disk), 4096, 16 * TIB, COMMAND_ADD, COMMAND_ADD,
-	 "size of the swap disk, a multiple of 4096"},
-	{"allocation", 0, "BYTES", KIND_SIZE, AT(allocation), 4096, 64 * TIB, COMMAND_ADD, 0,
+	{"kind", 0, "disk|device", KIND_TEXT, AT(kind), 0, 0, COMMAND_ADD, 0,
+	 "what the guest finds: a swap disk, or a tmem device; default: disk"},
+	{"disk", 0, "BYTES", KIND_SIZE, AT(disk), 4096, 16 * TIB, COMMAND_ADD, 0,
+	 "size of the swap disk, a multiple of 4096; a disk needs it"},
+	{"allocation", 0, "BYTES", KIND_SIZE, AT(allocation), 4096, 64 * TIB,
+	 COMMAND_ADD | COMMAND_SET, 0,
 	 "host memory to reserve; default: what the disk needs when nothing compresses"},
+	{"cap", 0, "BYTES", KIND_SIZE, AT(cap), 0, 64 * TIB, COMMAND_ADD | COMMAND_SET, 0,
+	 "most memory of the guest's ephemeral pages; 0: no limit but its share"},
+	{"weight", 0, "N", KIND_NUMBER, AT(weight), 1, 10000, COMMAND_ADD | COMMAND_SET, 0,
+	 "the guest's part of ephemeral memory when all want more, 1 to 10000; default: 100"},
 	{"queues", 0, "N", KIND_NUMBER, AT(queues), 1, 16, COMMAND_ADD, 0,
 	 "most queues that the virtual machine may use; default: 8"},
-	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, COMMAND_SET,
+	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
 	 "how new pages are stored; default: the daemon's"},
+	{"pool", 0, "N", KIND_NUMBER, AT(pool), 0, UINT32_MAX, COMMAND_SET | COMMAND_DESTROY, 0,
+	 "this one of the guest's pools; default: all"},
 	{"ram", 0, "BYTES", KIND_SIZE, AT(ram), 1 << 20, 64 * TIB, COMMAND_ADD, 0,
 	 "memory of the virtual machine, a multiple of 1M, for the QEMU arguments; "
 	 "default: the word $RAM"},
-	{"force", 0, NULL, KIND_FLAG, AT(force), 0, 0, COMMAND_REMOVE, 0,
-	 "remove it although a virtual machine is connected, whose swap is then gone"},
+	{"force", 0, NULL, KIND_FLAG, AT(force), 0, 0, COMMAND_REMOVE | COMMAND_DESTROY, 0,
+	 "do it although a virtual machine is connected, or a swap disk is meant, whose swap is "
+	 "then gone"},
+	{"bytes", 0, "BYTES", KIND_SIZE, AT(bytes), 1, 64 * TIB, COMMAND_FLUSH, COMMAND_FLUSH,
+	 "how much to give back; whole extents go, so it may be more"},
+	{"all", 0, NULL, KIND_FLAG, AT(all), 0, 0, COMMAND_FREEZE | COMMAND_THAW, 0,
+	 "every guest that is there, in place of NAME"},
+	{"grant", 0, "UUID", KIND_TEXT, AT(grant), 0, 0, COMMAND_SHARED_AUTH, 0,
+	 "let the guest make and join the shared pool UUID, 32 hexadecimal digits"},
+	{"revoke", 0, "UUID", KIND_TEXT, AT(revoke), 0, 0, COMMAND_SHARED_AUTH, 0,
+	 "let it join no more; where it is a member, it stays one"},
+	{"revoke-now", 0, "UUID", KIND_TEXT, AT(revoke_now), 0, 0, COMMAND_SHARED_AUTH, 0,
+	 "let it join no more, and end its membership"},
+	{"list", 0, NULL, KIND_FLAG, AT(list), 0, 0, COMMAND_SHARED_AUTH, 0,
+	 "print what was granted; the default"},
 	{"long", 'l', NULL, KIND_FLAG, AT(long_form), 0, 0, COMMAND_LIST, 0,
-	 "also print allocation, queues, codec and socket"},
+	 "print each setting and each figure by its name, with its unit"},
+	{"xm", 0, NULL, KIND_FLAG, AT(xm), 0, 0, COMMAND_LIST, 0,
+	 "print the two-letter form of xm tmem-list, with -l the long one"},
 	{"verbose", 'v', NULL, KIND_FLAG, AT(sentences), 0, 0, COMMAND_STAT, 0,
 	 "also print a sentence on each figure"},
 	{"interval", 0, "SECONDS", KIND_NUMBER, AT(interval), 1, 3600, COMMAND_WATCH, 0,
@@ -56,6 +80,16 @@ static const struct row rows[] = {
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROWS <= 64, "arguments.given has a bit for each");
+
+bool arguments_given(const struct arguments *arguments, const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(rows[i].name, name))
+		i++;
+	return arguments->given >> i & 1;
+}
 
 void arguments_print_names(void)
 {
@@ -138,9 +172,7 @@ static bool set(const struct row *row, struct arguments *arguments, const char *
 	return true;
 }
 
-/* @given collects the rows that were there. */
-static bool parse_option(const struct command *command, char ***argv, struct arguments *arguments,
-			 uint32_t *given)
+static bool parse_option(const struct command *command, char ***argv, struct arguments *arguments)
 {
 	const char *argument = **argv;
 	const char *value = strchr(argument, '=');
@@ -165,7 +197,7 @@ static bool parse_option(const struct command *command, char ***argv, struct arg
 			return false;
 		}
 	}
-	*given |= 1u << (row - rows);
+	arguments->given |= UINT64_C(1) << (row - rows);
 	return set(row, arguments, value);
 }
 
@@ -186,12 +218,11 @@ static bool parse_name(const struct command *command, const char *word, struct a
 
 bool arguments_parse(const struct command *command, char **argv, struct arguments *arguments)
 {
-	uint32_t given = 0;
 	size_t i;
 
 	memset(arguments, 0, sizeof(*arguments));
 	for (; *argv; argv++) {
-		if ((*argv)[0] == '-' ? !parse_option(command, &argv, arguments, &given)
+		if ((*argv)[0] == '-' ? !parse_option(command, &argv, arguments)
 				      : !parse_name(command, *argv, arguments))
 			return false;
 	}
@@ -203,7 +234,7 @@ bool arguments_parse(const struct command *command, char **argv, struct argument
 		return false;
 	}
 	for (i = 0; i < ROWS; i++) {
-		if (rows[i].needed & command->bit && !(given & 1u << i)) {
+		if (rows[i].needed & command->bit && !(arguments->given >> i & 1)) {
 			fprintf(stderr, "tmem: %s needs --%s %s; tmem %s --help says more\n",
 				command->word, rows[i].name, rows[i].unit, command->word);
 			return false;

@@ -22,6 +22,14 @@ static void add_text(struct json_object *request, const char *key, const char *t
 		json_object_object_add(request, key, json_object_new_string(text));
 }
 
+/* Where 0 is a value like others. */
+static void add_given(const struct arguments *arguments, struct json_object *request,
+		      const char *key, uint64_t number)
+{
+	if (arguments_given(arguments, key))
+		json_object_object_add(request, key, json_object_new_int64((int64_t)number));
+}
+
 static bool codec_ok(const char *codec)
 {
 	if (!codec || !strcmp(codec, "lz4") || !strcmp(codec, "raw"))
@@ -34,8 +42,10 @@ static void print_guest(struct json_object *guest, bool ram)
 {
 	char disk[UNITS_SIZE_TEXT];
 
-	printf("# guest %s: disk %s, %" PRIu64 " bytes of host memory reserved, %s\n",
-	       view_text(guest, "name"), units_format_size(view_u64(guest, "disk"), disk),
+	printf("# guest %s: %s%s%s, %" PRIu64 " bytes of host memory reserved, %s\n",
+	       view_text(guest, "name"), view_text(guest, "kind"),
+	       view_u64(guest, "disk") ? " " : "",
+	       view_u64(guest, "disk") ? units_format_size(view_u64(guest, "disk"), disk) : "",
 	       view_u64(guest, "allocation"), view_text(guest, "codec"));
 	printf("# append to the QEMU command%s:\n",
 	       ram ? "" : ", with RAM set to the machine's memory (RAM=1G, say)");
@@ -50,6 +60,15 @@ enum status cmd_add(const struct arguments *arguments)
 
 	if (!codec_ok(arguments->codec))
 		return STATUS_USAGE;
+	if (arguments->kind && strcmp(arguments->kind, "disk") &&
+	    strcmp(arguments->kind, "device")) {
+		fprintf(stderr, "tmem: --kind %s: neither disk nor device\n", arguments->kind);
+		return STATUS_USAGE;
+	}
+	if (!arguments->disk && (!arguments->kind || !strcmp(arguments->kind, "disk"))) {
+		fprintf(stderr, "tmem: add needs --disk BYTES; tmem add --help says more\n");
+		return STATUS_USAGE;
+	}
 	if (arguments->disk % 4096) {
 		fprintf(stderr, "tmem: --disk %" PRIu64 ": not a multiple of 4096\n",
 			arguments->disk);
@@ -61,8 +80,11 @@ enum status cmd_add(const struct arguments *arguments)
 		return STATUS_USAGE;
 	}
 	request = link_named(arguments);
+	add_text(request, "kind", arguments->kind);
 	add_u64(request, "disk", arguments->disk);
 	add_u64(request, "allocation", arguments->allocation);
+	add_u64(request, "cap", arguments->cap);
+	add_u64(request, "weight", arguments->weight);
 	add_u64(request, "queues", arguments->queues);
 	add_text(request, "codec", arguments->codec);
 	status = link_ask(arguments, "add", request, &guest);
@@ -89,7 +111,10 @@ static enum status change(const struct arguments *arguments, const char *op,
 
 	if (status != STATUS_OK || link_print_json(arguments, ok))
 		return status;
-	printf("%s: %s\n", arguments->name, done);
+	if (arguments->name)
+		printf("%s: %s\n", arguments->name, done);
+	else
+		printf("%zu guests: %s\n", view_count(ok, "guests"), done);
 	json_object_put(ok);
 	return STATUS_OK;
 }
@@ -105,23 +130,65 @@ enum status cmd_remove(const struct arguments *arguments)
 
 enum status cmd_set(const struct arguments *arguments)
 {
+	bool guest =
+		arguments->allocation || arguments->weight || arguments_given(arguments, "cap");
 	struct json_object *request;
-	char done[64];
+	char cap[UNITS_SIZE_TEXT];
+	char weighed[32] = "";
+	char capped[48] = "";
+	char done[160];
 
+	if (!guest && !arguments->codec) {
+		fprintf(stderr,
+			"tmem: set needs --codec, --weight or --cap; tmem set --help says more\n");
+		return STATUS_USAGE;
+	}
+	if (guest && arguments_given(arguments, "pool")) {
+		fprintf(stderr, "tmem: --pool goes with --codec alone\n");
+		return STATUS_USAGE;
+	}
 	if (!codec_ok(arguments->codec))
 		return STATUS_USAGE;
 	request = link_named(arguments);
 	add_text(request, "codec", arguments->codec);
-	snprintf(done, sizeof(done), "new pages are stored with %s", arguments->codec);
+	add_u64(request, "allocation", arguments->allocation);
+	add_u64(request, "weight", arguments->weight);
+	add_given(arguments, request, "cap", arguments->cap);
+	add_given(arguments, request, "pool", arguments->pool);
+	if (arguments->weight)
+		snprintf(weighed, sizeof(weighed), "weight %" PRIu64, arguments->weight);
+	if (arguments_given(arguments, "cap"))
+		snprintf(capped, sizeof(capped), "%scap %s", weighed[0] ? ", " : "",
+			 arguments->cap ? units_format_size(arguments->cap, cap) : "none");
+	snprintf(done, sizeof(done), "%s%s%s%s%s", weighed, capped,
+		 guest && arguments->codec ? ", " : "",
+		 arguments->codec ? "new pages are stored with " : "",
+		 arguments->codec ? arguments->codec : "");
 	return change(arguments, "set", request, done);
+}
+
+static enum status freeze(const struct arguments *arguments, const char *op, const char *done)
+{
+	struct json_object *request;
+
+	if (arguments->all == !!arguments->name) {
+		fprintf(stderr,
+			"tmem: %s needs a guest's name or --all; tmem %s --help says more\n", op,
+			op);
+		return STATUS_USAGE;
+	}
+	request = link_named(arguments);
+	if (arguments->all)
+		json_object_object_add(request, "all", json_object_new_boolean(true));
+	return change(arguments, op, request, done);
 }
 
 enum status cmd_freeze(const struct arguments *arguments)
 {
-	return change(arguments, "freeze", link_named(arguments), "frozen");
+	return freeze(arguments, "freeze", "frozen");
 }
 
 enum status cmd_thaw(const struct arguments *arguments)
 {
-	return change(arguments, "thaw", link_named(arguments), "thawed");
+	return freeze(arguments, "thaw", "thawed");
 }

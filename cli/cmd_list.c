@@ -2,8 +2,11 @@
 /* Commands that look at the daemon as a whole: list, check, version. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
+#include "figures.h"
+#include "letters.h"
 #include "link.h"
 #include "units.h"
 #include "view.h"
@@ -17,40 +20,106 @@ static const char *state_of(struct json_object *guest)
 	return view_bool(guest, "frozen") ? "free,frozen" : "free";
 }
 
-static void print_long(struct json_object *guest)
+/* Settings, as the answer to list names them; figures have units of the daemon's. */
+static const struct {
+	const char *name;
+	const char *unit;
+} settings[] = {
+	{"kind", "word"},	 {"socket", "path"}, {"disk", "bytes"},
+	{"allocation", "bytes"}, {"cap", "bytes"},   {"weight", "1-10000"},
+	{"queues", "queues"},	 {"codec", "word"},  {"frozen", "yes/no"},
+};
+
+static struct json_object *find_guest(struct json_object *stat, const char *name)
 {
-	printf("%12" PRIu64 " %6" PRIu64 " %-5s %s\n", view_u64(guest, "allocation"),
-	       view_u64(guest, "queues"), view_text(guest, "codec"), view_text(guest, "socket"));
+	size_t count = view_count(stat, "guests");
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct json_object *guest = view_item(stat, "guests", i);
+
+		if (!strcmp(view_text(guest, "name"), name))
+			return guest;
+	}
+	return NULL;
+}
+
+static void print_long(struct json_object *list, struct json_object *stat)
+{
+	size_t count = view_count(list, "guests");
+	size_t i;
+	size_t k;
+
+	figures_print_host(stat, false);
+	for (i = 0; i < count; i++) {
+		struct json_object *guest = view_item(list, "guests", i);
+		const char *name = view_text(guest, "name");
+
+		printf("guest %s\n", name);
+		for (k = 0; k < sizeof(settings) / sizeof(settings[0]); k++)
+			figures_print_line(settings[k].name, settings[k].unit,
+					   view_member(guest, settings[k].name), NULL);
+		/* One that was added between the two answers has figures the next time. */
+		figures_print_guest(stat, find_guest(stat, name), false);
+	}
+}
+
+static void print_short(struct json_object *list)
+{
+	size_t count = view_count(list, "guests");
+	char disk[UNITS_SIZE_TEXT];
+	size_t i;
+
+	if (count)
+		printf("%-20s %10s %s\n", "NAME", "DISK", "STATE");
+	for (i = 0; i < count; i++) {
+		struct json_object *guest = view_item(list, "guests", i);
+		uint64_t bytes = view_u64(guest, "disk");
+
+		printf("%-20s %10s %s\n", view_text(guest, "name"),
+		       bytes ? units_format_size(bytes, disk) : "-", state_of(guest));
+	}
+}
+
+/* The figures that go with a list. */
+static enum status ask_figures(const struct arguments *arguments, struct json_object **stat)
+{
+	struct json_object *request = json_object_new_object();
+
+	json_object_object_add(request, arguments->xm ? "pools" : "describe",
+			       json_object_new_boolean(true));
+	return link_ask(arguments, "stat", request, stat);
 }
 
 enum status cmd_list(const struct arguments *arguments)
 {
-	struct json_object *ok;
-	enum status status = link_ask(arguments, "list", NULL, &ok);
-	char disk[UNITS_SIZE_TEXT];
-	size_t count;
-	size_t i;
+	struct json_object *stat = NULL;
+	struct json_object *list;
+	enum status status = link_ask(arguments, "list", NULL, &list);
 
-	if (status != STATUS_OK || link_print_json(arguments, ok))
+	if (status != STATUS_OK)
 		return status;
-	count = view_count(ok, "guests");
-	if (count)
-		printf("%-20s %10s %s\n", "NAME", "DISK",
-		       arguments->long_form ? "STATE              ALLOCATION QUEUES CODEC SOCKET"
-					    : "STATE");
-	for (i = 0; i < count; i++) {
-		struct json_object *guest = view_item(ok, "guests", i);
-
-		printf("%-20s %10s ", view_text(guest, "name"),
-		       units_format_size(view_u64(guest, "disk"), disk));
-		if (arguments->long_form) {
-			printf("%-16s ", state_of(guest));
-			print_long(guest);
-		} else {
-			printf("%s\n", state_of(guest));
+	if (arguments->long_form || arguments->xm) {
+		status = ask_figures(arguments, &stat);
+		if (status != STATUS_OK) {
+			json_object_put(list);
+			return status;
 		}
 	}
-	json_object_put(ok);
+	if (arguments->json) {
+		if (stat)
+			json_object_object_add(list, "stat", stat);
+		(void)link_print_json(arguments, list);
+		return STATUS_OK;
+	}
+	if (arguments->xm)
+		letters_print(list, stat, arguments->long_form);
+	else if (arguments->long_form)
+		print_long(list, stat);
+	else
+		print_short(list);
+	json_object_put(list);
+	json_object_put(stat);
 	return STATUS_OK;
 }
 

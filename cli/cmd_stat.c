@@ -6,72 +6,27 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "command.h"
+#include "figures.h"
 #include "link.h"
 #include "units.h"
 #include "view.h"
 
 #define PAGE_BYTES 4096
 
-static void print_value(struct json_object *value)
-{
-	if (json_object_is_type(value, json_type_boolean))
-		printf("%20s", json_object_get_boolean(value) ? "yes" : "no");
-	else
-		printf("%20s", json_object_get_string(value));
-}
-
-/* The figures of @holder that belong to @group, in the daemon's order. */
-static void print_group(const struct arguments *arguments, struct json_object *ok,
-			struct json_object *holder, const char *group)
-{
-	size_t count = view_count(ok, "fields");
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		struct json_object *field = view_item(ok, "fields", i);
-		const char *name = view_text(field, "name");
-		struct json_object *value = view_member(holder, name);
-
-		if (!value || strcmp(view_text(field, "group"), group))
-			continue;
-		printf("  %-22s %-11s", name, view_text(field, "unit"));
-		print_value(value);
-		if (arguments->sentences)
-			printf("  %s", view_text(field, "text"));
-		putchar('\n');
-	}
-}
-
 enum status cmd_stat(const struct arguments *arguments)
 {
 	struct json_object *request = link_named(arguments);
-	struct json_object *host;
 	struct json_object *ok;
 	enum status status;
-	size_t i;
 
 	if (!arguments->json || arguments->sentences)
 		json_object_object_add(request, "describe", json_object_new_boolean(true));
 	status = link_ask(arguments, "stat", request, &ok);
 	if (status != STATUS_OK || link_print_json(arguments, ok))
 		return status;
-	host = view_member(ok, "host");
-	if (host) {
-		puts("host");
-		print_group(arguments, ok, host, "host");
-		print_group(arguments, ok, view_member(host, "engine"), "engine");
-	}
-	for (i = 0; i < view_count(ok, "guests"); i++) {
-		struct json_object *guest = view_item(ok, "guests", i);
-
-		printf("guest %s\n", view_text(guest, "name"));
-		print_group(arguments, ok, view_member(guest, "disk"), "disk");
-		print_group(arguments, ok, view_member(guest, "errors"), "errors");
-		print_group(arguments, ok, view_member(guest, "engine"), "engine");
-	}
+	figures_print(ok, arguments->sentences);
 	json_object_put(ok);
 	return STATUS_OK;
 }

@@ -27,23 +27,42 @@ enum command_bit {
 	COMMAND_SET = 1 << 5,
 	COMMAND_FREEZE = 1 << 6,
 	COMMAND_THAW = 1 << 7,
-	COMMAND_CHECK = 1 << 8,
-	COMMAND_VERSION = 1 << 9,
-	COMMAND_ALL = (1 << 10) - 1,
+	COMMAND_FLUSH = 1 << 8,
+	COMMAND_FREEABLE = 1 << 9,
+	COMMAND_DESTROY = 1 << 10,
+	COMMAND_SHARED_AUTH = 1 << 11,
+	COMMAND_CHECK = 1 << 12,
+	COMMAND_VERSION = 1 << 13,
+	COMMAND_ALL = (1 << 14) - 1,
 };
 
-/* The command line, judged. Sizes in bytes; 0 and NULL: not given. */
+/*
+ * The command line, judged. Sizes in bytes; 0 and NULL: not given, or where
+ * 0 is a value like others, arguments_given() tells.
+ */
 struct arguments {
+	uint64_t given;	  /* one bit per row of the table in arguments.c */
 	const char *name; /* of a guest; good in form */
 	const char *control;
 	const char *codec;
+	const char *kind;
+	const char *grant;
+	const char *revoke;
+	const char *revoke_now;
 	uint64_t disk;
 	uint64_t allocation;
+	uint64_t cap;
+	uint64_t weight;
+	uint64_t pool;
+	uint64_t bytes;
 	uint64_t ram;
 	uint64_t queues;
 	uint64_t interval; /* seconds */
 	uint64_t count;
 	bool force;
+	bool all;
+	bool list;
+	bool xm;
 	bool long_form;
 	bool sentences;
 	bool json;
@@ -68,6 +87,10 @@ enum status cmd_watch(const struct arguments *arguments);
 enum status cmd_set(const struct arguments *arguments);
 enum status cmd_freeze(const struct arguments *arguments);
 enum status cmd_thaw(const struct arguments *arguments);
+enum status cmd_flush(const struct arguments *arguments);
+enum status cmd_freeable(const struct arguments *arguments);
+enum status cmd_destroy(const struct arguments *arguments);
+enum status cmd_shared_auth(const struct arguments *arguments);
 enum status cmd_check(const struct arguments *arguments);
 enum status cmd_version(const struct arguments *arguments);
 
@@ -81,6 +104,8 @@ extern const struct command commands[];
  * said on standard error, STATUS_USAGE.
  */
 bool arguments_parse(const struct command *command, char **argv, struct arguments *arguments);
+/* Whether --@name was on the line. */
+bool arguments_given(const struct arguments *arguments, const char *name);
 /* The options that @command takes, for --help. */
 void arguments_print(const struct command *command);
 /* Every option's long name, one per line. */

@@ -12,7 +12,7 @@ static void print_usage(void)
 	printf("tmem: controls tmemd, which keeps the pages of virtual machines\n\n"
 	       "usage: tmem COMMAND [NAME] [OPTION]...\n\n");
 	for (command = commands; command->word; command++)
-		printf("  %-8s %s\n", command->word, command->help);
+		printf("  %-11s %s\n", command->word, command->help);
 	printf("\ntmem COMMAND --help says more on a command; tmem --version prints the version.\n"
 	       "Exit status: 0 done, 1 refused by the daemon, 2 wrong usage, 3 no daemon there.\n");
 }
@@ -24,7 +24,7 @@ static void print_command(const struct command *command)
 	printf("tmem %s: %s\n\nusage: tmem %s%s [OPTION]...\n\n", command->word, command->help,
 	       command->word, names[command->name]);
 	arguments_print(command);
-	if (command->bit == COMMAND_ADD)
+	if (command->bit & (COMMAND_ADD | COMMAND_SET | COMMAND_FLUSH))
 		printf("\nBYTES is a number, or one with K, M, G, T or P for powers of 1024.\n");
 }
 

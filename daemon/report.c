@@ -34,9 +34,12 @@ struct json_object *report_guest(const struct entry *entry)
 
 	guest_figures(entry->guest, &figures);
 	json_add_text(guest, "name", entry->name);
+	json_add_text(guest, "kind", request_kind_name(entry->kind));
 	json_add_text(guest, "socket", entry->socket_path);
 	json_add_u64(guest, "disk", figures.disk_bytes);
 	json_add_u64(guest, "allocation", entry->allocation);
+	json_add_u64(guest, "cap", entry->cap);
+	json_add_u64(guest, "weight", entry->weight ? entry->weight : REPORT_WEIGHT_DEFAULT);
 	json_add_u64(guest, "queues", entry->queues);
 	json_add_text(guest, "codec", request_codec_name(entry->codec));
 	json_add_bool(guest, "frozen", entry->frozen);
@@ -106,7 +109,29 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	return host;
 }
 
-static struct json_object *guest_stats(const struct entry *entry)
+static struct json_object *pool_figures(struct tmem_client *client)
+{
+	struct json_object *pools = json_object_new_array();
+	struct tmem_stats stats;
+	uint32_t number;
+
+	for (number = 0; number < REPORT_POOL_NUMBERS; number++) {
+		struct json_object *pool;
+
+		if (tmem_pool_stats(client, number, &stats))
+			continue;
+		pool = json_object_new_object();
+		json_add_u64(pool, "pool", number);
+#define ADD(name, unit, sentence) json_add_u64(pool, #name, stats.name);
+		TMEM_COUNTERS(ADD)
+		TMEM_GAUGES(ADD)
+#undef ADD
+		json_object_array_add(pools, pool);
+	}
+	return pools;
+}
+
+static struct json_object *guest_stats(const struct entry *entry, bool pools)
 {
 	struct json_object *guest = json_object_new_object();
 	struct guest_figures figures;
@@ -118,6 +143,8 @@ static struct json_object *guest_stats(const struct entry *entry)
 	json_object_object_add(guest, "disk", disk_figures(&figures));
 	json_object_object_add(guest, "engine", engine_figures(&stats));
 	json_object_object_add(guest, "errors", error_figures(&figures));
+	if (pools)
+		json_object_object_add(guest, "pools", pool_figures(guest_client(entry->guest)));
 	return guest;
 }
 
@@ -156,20 +183,20 @@ static struct json_object *fields(void)
 	return list;
 }
 
-struct json_object *report_stats(struct daemon *daemon, const struct entry *only, bool describe)
+struct json_object *report_stats(struct daemon *daemon, const struct report_wish *wish)
 {
 	struct json_object *root = json_object_new_object();
 	struct json_object *guests = json_object_new_array();
 	const struct entry *entry;
 
-	if (!only)
+	if (!wish->only)
 		json_object_object_add(root, "host", host_figures(daemon));
 	for (entry = daemon->guests; entry; entry = entry->next) {
-		if (!only || entry == only)
-			json_object_array_add(guests, guest_stats(entry));
+		if (!wish->only || entry == wish->only)
+			json_object_array_add(guests, guest_stats(entry, wish->pools));
 	}
 	json_object_object_add(root, "guests", guests);
-	if (describe)
+	if (wish->describe)
 		json_object_object_add(root, "fields", fields());
 	return root;
 }

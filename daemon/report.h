@@ -12,13 +12,27 @@ struct daemon;
 struct entry;
 struct json_object;
 
+/* What the engine makes of a weight that nobody chose. */
+#define REPORT_WEIGHT_DEFAULT 100u
+
 /* One guest as it was added, and whether it is connected. */
 struct json_object *report_guest(const struct entry *entry);
 
 /*
- * {"host":{...},"guests":[...]}; with @only, that guest alone and no host.
- * @describe adds "fields": group, name, unit and sentence of each figure.
+ * A pool's number is its place of 16, plus 16 for each pool that had the place
+ * before it. The engine tells nobody which numbers there are: this many are
+ * looked for.
  */
-struct json_object *report_stats(struct daemon *daemon, const struct entry *only, bool describe);
+#define REPORT_POOL_NUMBERS 4096u
+
+/* What a report is to hold besides the figures of guests. */
+struct report_wish {
+	const struct entry *only; /* this guest, and no host; NULL: all */
+	bool describe;		  /* "fields": group, name, unit and sentence of each figure */
+	bool pools;		  /* "pools" in each guest */
+};
+
+/* {"host":{...},"guests":[...]} */
+struct json_object *report_stats(struct daemon *daemon, const struct report_wish *wish);
 
 #endif

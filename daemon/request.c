@@ -12,11 +12,25 @@
 
 #include <tmem/host.h>
 
+#include "guest.h"
 #include "json.h"
 
 #define BIT(key) (1u << REQUEST_KEY_##key)
 
-enum value_kind { VALUE_NUMBER, VALUE_FLAG, VALUE_NAME, VALUE_OP, VALUE_CODEC };
+enum value_kind {
+	VALUE_NUMBER,
+	VALUE_FLAG,
+	VALUE_NAME,
+	VALUE_OP,
+	VALUE_CODEC,
+	VALUE_KIND,
+	VALUE_ACTION,
+	VALUE_UUID
+};
+
+/* Each stands at the place of its number. */
+static const char *const kinds[] = {"disk", "device", NULL};
+static const char *const actions[] = {"grant", "revoke", "revoke-now", "list", NULL};
 
 static const struct {
 	const char *name;
@@ -45,7 +59,22 @@ static const struct {
 	[REQUEST_KEY_INTERVAL] = {"interval_ms", VALUE_NUMBER,
 				  offsetof(struct request, interval_ms), REQUEST_INTERVAL_LOW,
 				  REQUEST_INTERVAL_MAX, 1},
+	[REQUEST_KEY_KIND] = {"kind", VALUE_KIND, offsetof(struct request, kind), 0, 0, 0},
+	[REQUEST_KEY_CAP] = {"cap", VALUE_NUMBER, offsetof(struct request, cap), 0,
+			     REQUEST_BYTES_MAX, 1},
+	[REQUEST_KEY_WEIGHT] = {"weight", VALUE_NUMBER, offsetof(struct request, weight), 1,
+				REQUEST_WEIGHT_MAX, 1},
+	[REQUEST_KEY_POOL] = {"pool", VALUE_NUMBER, offsetof(struct request, pool), 0, UINT32_MAX,
+			      1},
+	[REQUEST_KEY_POOLS] = {"pools", VALUE_FLAG, offsetof(struct request, pools), 0, 0, 0},
+	[REQUEST_KEY_ALL] = {"all", VALUE_FLAG, offsetof(struct request, all), 0, 0, 0},
+	[REQUEST_KEY_BYTES] = {"bytes", VALUE_NUMBER, offsetof(struct request, bytes), 1,
+			       REQUEST_BYTES_MAX, 1},
+	[REQUEST_KEY_ACTION] = {"action", VALUE_ACTION, offsetof(struct request, action), 0, 0, 0},
+	[REQUEST_KEY_UUID] = {"uuid", VALUE_UUID, 0, 0, 0, 0},
 };
+
+TMEM_STATIC_ASSERT(GUEST_DISK == 0 && GUEST_DEVICE == 1);
 
 /* v, id and op go with each. */
 #define ALWAYS (BIT(V) | BIT(ID) | BIT(OP))
@@ -55,13 +84,20 @@ static const struct {
 	uint32_t needed;
 	uint32_t taken; /* besides those needed */
 } ops[REQUEST_OP_COUNT] = {
-	[REQUEST_ADD] = {"add", BIT(NAME) | BIT(DISK), BIT(ALLOCATION) | BIT(QUEUES) | BIT(CODEC)},
+	[REQUEST_ADD] = {"add", BIT(NAME),
+			 BIT(KIND) | BIT(DISK) | BIT(ALLOCATION) | BIT(CAP) | BIT(WEIGHT) |
+				 BIT(QUEUES) | BIT(CODEC)},
 	[REQUEST_REMOVE] = {"remove", BIT(NAME), BIT(FORCE)},
 	[REQUEST_LIST] = {"list", 0, 0},
-	[REQUEST_STAT] = {"stat", 0, BIT(NAME) | BIT(DESCRIBE)},
-	[REQUEST_SET] = {"set", BIT(NAME) | BIT(CODEC), 0},
-	[REQUEST_FREEZE] = {"freeze", BIT(NAME), 0},
-	[REQUEST_THAW] = {"thaw", BIT(NAME), 0},
+	[REQUEST_STAT] = {"stat", 0, BIT(NAME) | BIT(DESCRIBE) | BIT(POOLS)},
+	[REQUEST_SET] = {"set", BIT(NAME),
+			 BIT(CODEC) | BIT(POOL) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION)},
+	[REQUEST_FREEZE] = {"freeze", 0, BIT(NAME) | BIT(ALL)},
+	[REQUEST_THAW] = {"thaw", 0, BIT(NAME) | BIT(ALL)},
+	[REQUEST_FLUSH] = {"flush", BIT(BYTES), BIT(NAME)},
+	[REQUEST_DESTROY] = {"destroy", BIT(NAME), BIT(POOL) | BIT(FORCE)},
+	[REQUEST_SHARED_AUTH] = {"shared-auth", BIT(NAME) | BIT(ACTION), BIT(UUID)},
+	[REQUEST_FREEABLE] = {"freeable", 0, BIT(NAME)},
 	[REQUEST_CHECK] = {"check", 0, 0},
 	[REQUEST_WATCH] = {"watch", 0, BIT(NAME) | BIT(INTERVAL)},
 	[REQUEST_VERSION_OP] = {"version", 0, 0},
@@ -99,6 +135,11 @@ const char *request_codec_name(uint8_t codec)
 			return codecs[i].name;
 	}
 	return NULL;
+}
+
+const char *request_kind_name(uint8_t kind)
+{
+	return kinds[kind];
 }
 
 const char *request_op_name(enum request_op op)
@@ -159,8 +200,28 @@ static bool judge_op(struct json_object *value, struct request *request, struct 
 		}
 	}
 	refuse(refusal, "EOPNOTSUPP", "\"op\" is no operation of this daemon");
-	refuse_hint(refusal,
-		    "operations: add remove list stat set freeze thaw check watch version");
+	refuse_hint(refusal, "operations: add remove list stat set freeze thaw flush destroy "
+			     "shared-auth freeable check watch version");
+	return false;
+}
+
+/* One of @words, whose place goes into the request. */
+static bool judge_word(size_t key, const char *text, const char *const *words,
+		       struct request *request, struct refusal *refusal)
+{
+	char all[80] = "";
+	size_t used = 0;
+	uint8_t i;
+
+	for (i = 0; words[i]; i++) {
+		if (text && !strcmp(words[i], text)) {
+			memcpy((char *)request + keys[key].at, &i, sizeof(i));
+			return true;
+		}
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "",
+					 words[i]);
+	}
+	refuse(refusal, "EINVAL", "\"%s\" is none of %s", keys[key].name, all);
 	return false;
 }
 
@@ -170,6 +231,16 @@ static bool judge_text(size_t key, struct json_object *value, struct request *re
 	size_t length;
 	const char *text = json_get_text(value, &length);
 
+	if (keys[key].kind == VALUE_KIND)
+		return judge_word(key, text, kinds, request, refusal);
+	if (keys[key].kind == VALUE_ACTION)
+		return judge_word(key, text, actions, request, refusal);
+	if (keys[key].kind == VALUE_UUID) {
+		if (text && units_parse_uuid(text, request->uuid))
+			return true;
+		refuse(refusal, "EINVAL", "\"uuid\" is not 32 hexadecimal digits, or is zero");
+		return false;
+	}
 	if (keys[key].kind == VALUE_CODEC) {
 		if (text && request_codec_id(text, &request->codec))
 			return true;
@@ -205,6 +276,9 @@ static bool judge_value(size_t key, struct json_object *value, struct request *r
 		return judge_op(value, request, refusal);
 	case VALUE_NAME:
 	case VALUE_CODEC:
+	case VALUE_KIND:
+	case VALUE_ACTION:
+	case VALUE_UUID:
 		return judge_text(key, value, request, refusal);
 	}
 	return false;
@@ -229,6 +303,49 @@ static bool judge_keys(struct request *request, struct refusal *refusal)
 			       ops[request->op].name, keys[key].name);
 			return false;
 		}
+	}
+	return true;
+}
+
+/* Keys that must be there together, or must not. */
+static bool judge_together(const struct request *request, struct refusal *refusal)
+{
+	bool disk = request->keys & BIT(DISK);
+
+	switch (request->op) {
+	case REQUEST_ADD:
+		if (disk == (request->kind == GUEST_DISK))
+			break;
+		refuse(refusal, "EINVAL",
+		       disk ? "\"disk\" goes with \"kind\" \"disk\" alone"
+			    : "\"add\" needs \"disk\", or another \"kind\"");
+		return false;
+	case REQUEST_SET:
+		if (!(request->keys & (BIT(CODEC) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION)))) {
+			refuse(refusal, "EINVAL",
+			       "\"set\" needs \"codec\", \"weight\", \"cap\" or \"allocation\"");
+			return false;
+		}
+		if (!(request->keys & BIT(POOL)) ||
+		    !(request->keys & (BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION))))
+			break;
+		refuse(refusal, "EINVAL", "\"pool\" goes with \"codec\" alone");
+		return false;
+	case REQUEST_FREEZE:
+	case REQUEST_THAW:
+		if (request->all != !!(request->keys & BIT(NAME)))
+			break;
+		refuse(refusal, "EINVAL", "\"%s\" needs \"name\", or \"all\" that is true",
+		       ops[request->op].name);
+		return false;
+	case REQUEST_SHARED_AUTH:
+		if ((request->action == REQUEST_GRANTS) != !!(request->keys & BIT(UUID)))
+			break;
+		refuse(refusal, "EINVAL",
+		       "\"uuid\" goes with grant, revoke and revoke-now, and not with list");
+		return false;
+	default:
+		break;
 	}
 	return true;
 }
@@ -262,7 +379,7 @@ static bool judge_object(struct json_object *root, struct request *request, stru
 		refuse_hint(refusal, "a request is {\"v\":1,\"id\":N,\"op\":...} on one line");
 		return false;
 	}
-	return judge_keys(request, refusal);
+	return judge_keys(request, refusal) && judge_together(request, refusal);
 }
 
 bool request_judge(const char *line, size_t length, struct request *request,

@@ -19,6 +19,8 @@
 #define REQUEST_QUEUES_MAX   16
 #define REQUEST_INTERVAL_LOW 100 /* ms */
 #define REQUEST_INTERVAL_MAX 3600000
+#define REQUEST_BYTES_MAX    (UINT64_C(1) << 46)
+#define REQUEST_WEIGHT_MAX   10000
 
 enum request_op {
 	REQUEST_ADD,
@@ -28,6 +30,10 @@ enum request_op {
 	REQUEST_SET,
 	REQUEST_FREEZE,
 	REQUEST_THAW,
+	REQUEST_FLUSH,
+	REQUEST_DESTROY,
+	REQUEST_SHARED_AUTH,
+	REQUEST_FREEABLE,
 	REQUEST_CHECK,
 	REQUEST_WATCH,
 	REQUEST_VERSION_OP,
@@ -47,8 +53,20 @@ enum request_key {
 	REQUEST_KEY_FORCE,
 	REQUEST_KEY_DESCRIBE,
 	REQUEST_KEY_INTERVAL,
+	REQUEST_KEY_KIND,
+	REQUEST_KEY_CAP,
+	REQUEST_KEY_WEIGHT,
+	REQUEST_KEY_POOL,
+	REQUEST_KEY_POOLS,
+	REQUEST_KEY_ALL,
+	REQUEST_KEY_BYTES,
+	REQUEST_KEY_ACTION,
+	REQUEST_KEY_UUID,
 	REQUEST_KEY_COUNT
 };
+
+/* What shared-auth does; in the order of the words in request.c. */
+enum request_action { REQUEST_GRANT, REQUEST_REVOKE, REQUEST_REVOKE_NOW, REQUEST_GRANTS };
 
 struct request {
 	enum request_op op;
@@ -62,6 +80,15 @@ struct request {
 	bool force;
 	bool describe;
 	uint64_t interval_ms;
+	uint8_t kind; /* enum guest_kind */
+	uint64_t cap; /* bytes; 0: no cap */
+	uint64_t weight;
+	uint64_t pool;
+	bool pools;
+	bool all;
+	uint64_t bytes;
+	uint8_t action; /* enum request_action */
+	uint64_t uuid[2];
 };
 
 /* Why a request is not carried out; the texts end without a full stop. */
@@ -87,6 +114,9 @@ bool request_judge(const char *line, size_t length, struct request *request,
 /* The codecs by the names that users write. False: no such codec. NULL: no such id. */
 bool request_codec_id(const char *name, uint8_t *codec);
 const char *request_codec_name(uint8_t codec);
+
+/* Of a guest, by the word that users write. */
+const char *request_kind_name(uint8_t kind);
 
 const char *request_op_name(enum request_op op);
 

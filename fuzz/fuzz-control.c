@@ -12,6 +12,7 @@
 
 #include <tmem/types.h>
 
+#include "guest.h"
 #include "json.h"
 #include "request.h"
 
@@ -44,10 +45,27 @@ static void check_good(const struct request *request)
 	     "a disk of whole pages");
 	must(request->queues <= REQUEST_QUEUES_MAX, "queues in bounds");
 	must(request_codec_name(request->codec), "a codec that exists");
-	must(request->op != REQUEST_ADD || (named && request->disk), "add has a name and a disk");
+	must(request_kind_name(request->kind), "a kind that exists");
+	must(request->op != REQUEST_ADD ||
+		     (named && !request->disk == (request->kind != GUEST_DISK)),
+	     "add has a name, and a disk where one is meant");
 	must(named || (request->op != REQUEST_REMOVE && request->op != REQUEST_SET &&
-		       request->op != REQUEST_FREEZE && request->op != REQUEST_THAW),
+		       request->op != REQUEST_DESTROY && request->op != REQUEST_SHARED_AUTH),
 	     "what changes a guest names it");
+	must((request->op != REQUEST_FREEZE && request->op != REQUEST_THAW) ||
+		     named == !request->all,
+	     "one guest is frozen, or all are");
+	must(request->weight <= REQUEST_WEIGHT_MAX && request->cap <= REQUEST_BYTES_MAX &&
+		     request->bytes <= REQUEST_BYTES_MAX && request->pool <= UINT32_MAX,
+	     "limits in bounds");
+	must(has(request, REQUEST_KEY_WEIGHT) == (request->weight != 0), "no weight of zero");
+	must((request->op == REQUEST_FLUSH) == (request->bytes != 0), "a flush says how much");
+	must(request->action <= REQUEST_GRANTS, "an action that exists");
+	must(has(request, REQUEST_KEY_UUID) == ((request->uuid[0] | request->uuid[1]) != 0),
+	     "no uuid of zero");
+	must((request->op == REQUEST_SHARED_AUTH && request->action != REQUEST_GRANTS) ==
+		     has(request, REQUEST_KEY_UUID),
+	     "a uuid where one is granted or revoked");
 	must(!request->interval_ms || (request->interval_ms >= REQUEST_INTERVAL_LOW &&
 				       request->interval_ms <= REQUEST_INTERVAL_MAX),
 	     "an interval in bounds");

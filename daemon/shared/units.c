@@ -89,6 +89,53 @@ const char *units_format_rough(uint64_t bytes, char text[UNITS_SIZE_TEXT])
 	return text;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool units_parse_uuid(const char *text, uint64_t uuid[2])
+{
+	uint64_t words[2] = {0, 0};
+	unsigned int count = 0;
+	bool hyphen = true; /* none may come next */
+
+	for (; *text; text++) {
+		int digit = hex_digit(*text);
+
+		if (digit < 0 && (*text != '-' || hyphen))
+			return false;
+		hyphen = digit < 0;
+		if (hyphen)
+			continue;
+		if (count == 32)
+			return false;
+		words[count / 16] = words[count / 16] << 4 | (uint64_t)digit;
+		count++;
+	}
+	if (count < 32 || hyphen || !(words[0] | words[1]))
+		return false;
+	uuid[0] = words[0];
+	uuid[1] = words[1];
+	return true;
+}
+
+const char *units_format_uuid(const uint64_t uuid[2], char text[UNITS_UUID_TEXT])
+{
+	unsigned long long high = uuid[0];
+	unsigned long long low = uuid[1];
+
+	snprintf(text, UNITS_UUID_TEXT, "%08llx-%04llx-%04llx-%04llx-%012llx", high >> 32,
+		 high >> 16 & 0xffff, high & 0xffff, low >> 48, low & 0xffffffffffff);
+	return text;
+}
+
 bool units_name_ok(const char *name, size_t length)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";

@@ -29,6 +29,17 @@ const char *units_format_size(uint64_t bytes, char text[UNITS_SIZE_TEXT]);
 /* Three significant digits for people: "1.46 GiB". */
 const char *units_format_rough(uint64_t bytes, char text[UNITS_SIZE_TEXT]);
 
+/*
+ * 128 bits as 32 hexadecimal digits, with single hyphens between digits
+ * wherever they stand; word 0 comes first. False: something else, or zero,
+ * which is no pool's uuid.
+ */
+bool units_parse_uuid(const char *text, uint64_t uuid[2]);
+
+/* 8-4-4-4-12 digits, in lower case. */
+#define UNITS_UUID_TEXT 37
+const char *units_format_uuid(const uint64_t uuid[2], char text[UNITS_UUID_TEXT]);
+
 /* [a-z0-9_.-]{1,64}, and neither "." nor "..". @length bytes, no closing zero needed. */
 bool units_name_ok(const char *name, size_t length);
 

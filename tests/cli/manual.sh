@@ -15,12 +15,12 @@ check() {
 	fi
 }
 items=$(sed -n 's/\\-/-/g; s/^\.It Fl \(. , Fl \)\{0,1\}-\([a-z-]*\).*/--\2/p' "$manual")
-words=$(sed -n 's/ ,//g; s/^\.It Cm //p' "$manual")
+words=$(sed -n 's/\\-/-/g; s/ ,//g; s/^\.It Cm //p' "$manual")
 has() {
 	printf '%s\n' $2 | grep -qx -- "$1"
 }
 options=$("$tmem" --long-options)
-commands=$("$tmem" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+commands=$("$tmem" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 check "there are options" [ "$(printf '%s\n' $options | wc -l)" -ge 10 ]
 check "there are commands" [ "$(printf '%s\n' $commands | wc -l)" -ge 10 ]
 for option in $options; do

@@ -128,6 +128,44 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"lz4"}', "ENOENT", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"zip"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"nobody","weight":1}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","weight":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","weight":10001}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","weight":-1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","cap":-1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","cap":70368744177665}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","cap":"1G"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","pool":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","pool":0,"weight":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","pool":4294967296,"codec":"raw"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","pool":4294967295,"codec":"raw"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":4194304}', "EOPNOTSUPP", 7),
+    (b'{"v":1,"id":7,"op":"freeze"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"freeze","all":false}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"freeze","name":"a","all":true}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"thaw"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"thaw","all":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"flush"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"flush","bytes":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"flush","bytes":70368744177665}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"flush","bytes":1,"name":"nobody"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"freeable","name":"nobody"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"freeable","bytes":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"destroy"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"destroy","name":"nobody"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"destroy","name":"a"}', "EBUSY", 7),
+    (b'{"v":1,"id":7,"op":"destroy","name":"a","pool":-1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"destroy","name":"a","pool":16,"force":true}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"allow"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"grant"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"list","uuid":"%s"}' % (b"1" * 32), "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"grant","uuid":"%s"}' % (b"0" * 32), "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"grant","uuid":"%s"}' % (b"1" * 33), "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"grant","uuid":"%s"}' % (b"g" * 32), "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"grant","uuid":17}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"a","action":"revoke","uuid":"%s"}' % (b"1" * 32), "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"shared-auth","name":"nobody","action":"list"}', "ENOENT", 7),
     (b'{"v":1,"id":7,"op":"watch","interval_ms":99}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"watch","interval_ms":3600001}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"watch","name":"nobody"}', "ENOENT", 7),
@@ -153,6 +191,10 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":1048576,"allocation":1048576}', "ENOSPC", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":1048576,"allocation":4000000000}', "ENOSPC", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":1048576,"allocation":70368744177665}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"tape","disk":4096}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"disk"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"device","disk":4096}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"weight":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"queues":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"queues":17}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"codec":"zstd"}', "EINVAL", 7),
@@ -201,6 +243,12 @@ def right_lines():
     state = json.load(open(os.environ["TMEM_RUN_DIR"] + "/state.json"))
     check("the state file follows", [(g["name"], g["codec"]) for g in state["guests"]] ==
           [("a", "raw"), ("x.y_z-1", "raw")], state)
+    answer = line.ask(op="set", name="a", weight="250", cap="9007199254740")["ok"]
+    check("a number as text is a number", (answer["weight"], answer["cap"]) == (250, 9007199254740), answer)
+    answer = line.ask(op="freeable")["ok"]["freeable"]
+    back = line.ask(op="flush", bytes=1 << 40)["ok"]
+    check("a flush gives what was said to be freeable", back == {"asked": 1 << 40, "given_back": answer}, (answer, back))
+    check("and leaves nothing", line.ask(op="freeable", name="a")["ok"] == {"freeable": 0})
     answer = line.ask(op="stat", describe=True)["ok"]
     described = {(f["group"], f["name"]) for f in answer["fields"]}
     given = {("engine", n) for n in answer["host"]["engine"]}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* Figures as the daemon describes them, so that a tool and a daemon of different age agree. */
+#include "figures.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "view.h"
+
+static void print_value(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_boolean))
+		printf("%20s", json_object_get_boolean(value) ? "yes" : "no");
+	else
+		printf("%20s", json_object_get_string(value));
+}
+
+void figures_print_line(const char *name, const char *unit, struct json_object *value,
+			const char *sentence)
+{
+	printf("  %-22s %-11s", name, unit);
+	print_value(value);
+	if (sentence)
+		printf("  %s", sentence);
+	putchar('\n');
+}
+
+/* The figures of @holder that belong to @group, in the daemon's order. */
+static void print_group(struct json_object *ok, struct json_object *holder, const char *group,
+			bool sentences)
+{
+	size_t count = view_count(ok, "fields");
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct json_object *field = view_item(ok, "fields", i);
+		const char *name = view_text(field, "name");
+		struct json_object *value = view_member(holder, name);
+
+		if (!value || strcmp(view_text(field, "group"), group))
+			continue;
+		figures_print_line(name, view_text(field, "unit"), value,
+				   sentences ? view_text(field, "text") : NULL);
+	}
+}
+
+void figures_print_guest(struct json_object *ok, struct json_object *guest, bool sentences)
+{
+	print_group(ok, view_member(guest, "disk"), "disk", sentences);
+	print_group(ok, view_member(guest, "errors"), "errors", sentences);
+	print_group(ok, view_member(guest, "engine"), "engine", sentences);
+}
+
+void figures_print_host(struct json_object *ok, bool sentences)
+{
+	struct json_object *host = view_member(ok, "host");
+
+	if (!host)
+		return;
+	puts("host");
+	print_group(ok, host, "host", sentences);
+	print_group(ok, view_member(host, "engine"), "engine", sentences);
+}
+
+void figures_print(struct json_object *ok, bool sentences)
+{
+	size_t count = view_count(ok, "guests");
+	size_t i;
+
+	figures_print_host(ok, sentences);
+	for (i = 0; i < count; i++) {
+		struct json_object *guest = view_item(ok, "guests", i);
+
+		printf("guest %s\n", view_text(guest, "name"));
+		figures_print_guest(ok, guest, sentences);
+	}
+}
