@@ -257,9 +257,26 @@ int tmem_client_set_codec(struct tmem_client *client, uint8_t codec)
 	return 0;
 }
 
+/* What a client's ephemeral pools take: extents, and the records that find their pages. */
+uint64_t tmem_client_bytes(const struct tmem_client *client)
+{
+	uint64_t bytes = tmem_load(&client->heap[0].extent_bytes);
+	const struct pool *pool;
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		pool = tmem_load_acquire(&client->pools[i]);
+		if (pool && !(pool->flags & TMEM_POOL_PERSISTENT))
+			bytes += tmem_load(&pool->index_bytes);
+	}
+	return bytes;
+}
+
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap)
 {
 	tmem_store(&client->cap, cap);
+	while (cap && tmem_client_bytes(client) > cap && tmem_heap_drop_one(&client->heap[0]))
+		;
 }
 
 int tmem_client_set_weight(struct tmem_client *client, uint32_t weight)

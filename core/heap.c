@@ -338,7 +338,7 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	uint64_t cap = tmem_load(&heap->client->cap);
 	int pages =
 		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
-	uint64_t held = tmem_load(&heap->extent_bytes);
+	uint64_t held = cap ? tmem_client_bytes(heap->client) : 0;
 	int capped = cap && (held >= cap || size > cap - held);
 	struct extent *extent;
 

@@ -72,6 +72,7 @@ struct tmem_client {
 	uint32_t state;
 	/* Guarded by L1. */
 	struct tmem_client *next;
+	uint64_t pieces;  /* of ephemeral extents; scratch of the policy */
 	uint64_t session; /* nonce */
 	uint32_t has_session;
 	uint32_t grant_count;
@@ -517,6 +518,7 @@ int tmem_granted_locked(const struct tmem_client *client, const uint64_t uuid[2]
 
 /* client.c */
 void tmem_client_free(struct tmem_client *client);
+uint64_t tmem_client_bytes(const struct tmem_client *client);
 
 /* codec.c */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,

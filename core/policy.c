@@ -1,33 +1,86 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Who gives when the host is full: today the client whose oldest page is the
- * oldest of all, by segments of puts. Everything that a better policy needs to
- * change is behind these two calls and the order of order.c.
+ * Who gives when the host is full. A client's share of the ephemeral bytes
+ * is its weight's part of all weights. The one whose oldest page is oldest
+ * gives, where time runs faster for those above their share and slower for
+ * those below, by the sixth power of how far; and who is below half of its
+ * share gives nothing while anybody is above. Everything that a better policy
+ * needs to change is behind these calls and the order of order.c.
  */
 #include "internal.h"
 
-#define USES 64u /* victims taken before all clients are looked at again */
+#define USES 64u /* victims taken before all clients are looked at again, at most */
+
+/* Bytes are counted in pieces of this size, so that no product overflows. */
+#define PIECE_SHIFT 12u
+
+#define RATIO_ONE  16u /* of what a client has to its share, in fixed point */
+#define RATIO_MOST 39u /* the sixth power of one more, times an age, is below 2^64 */
+
+/* The pieces of every client, and all of them; the weights of those that are alive. L1 is held. */
+static void count_locked(struct tmem_engine *engine, uint64_t *pieces, uint64_t *weights)
+{
+	struct tmem_client *client;
+
+	*pieces = 0;
+	*weights = 0;
+	for (client = engine->clients; client; client = client->next) {
+		client->pieces = tmem_client_bytes(client) >> PIECE_SHIFT;
+		*pieces += client->pieces;
+		if (client->state == CLIENT_ALIVE)
+			*weights += tmem_load(&client->weight);
+	}
+}
+
+/* What a client has to its share: RATIO_ONE is just its share. */
+static uint32_t ratio(const struct tmem_client *client, uint64_t pieces, uint64_t weights)
+{
+	uint64_t share = pieces * tmem_load(&client->weight);
+	uint64_t ratio;
+
+	if (!share)
+		return RATIO_MOST;
+	ratio = tmem_divide(client->pieces * RATIO_ONE * weights, share);
+	return (uint32_t)tmem_min64(ratio, RATIO_MOST);
+}
+
+static uint64_t power6(uint64_t x)
+{
+	return x * x * x * x * x * x;
+}
 
 static struct heap *choose(struct tmem_engine *engine)
 {
 	struct tmem_client *client;
 	struct heap *best = NULL, *heap;
-	uint32_t now = tmem_load(&engine->age), oldest = 0, birth;
+	uint32_t now = tmem_load(&engine->age), birth, has, extents;
+	uint64_t pieces, weights, score, most = 0;
+	int floor;
 
 	tmem_lock(&engine->lock);
-	for (client = engine->clients; client; client = client->next) {
-		heap = &client->heap[0];
-		if (client->state != CLIENT_ALIVE || !tmem_load(&heap->extent_bytes))
-			continue;
-		birth = now;
-		tmem_order_oldest(heap, &birth);
-		if (!best || now - birth > oldest) {
-			best = heap;
-			oldest = now - birth;
+	count_locked(engine, &pieces, &weights);
+	/* At first only those who have half of their share. */
+	for (floor = RATIO_ONE / 2; floor >= 0 && !best; floor -= RATIO_ONE / 2) {
+		for (client = engine->clients; client; client = client->next) {
+			heap = &client->heap[0];
+			if (client->state != CLIENT_ALIVE || !tmem_load(&heap->extent_bytes))
+				continue;
+			has = ratio(client, pieces, weights);
+			if (has < (uint32_t)floor)
+				continue;
+			birth = now;
+			tmem_order_oldest(heap, &birth);
+			score = (uint64_t)(now - birth + 1) * power6(has + 1);
+			if (!best || score > most) {
+				best = heap;
+				most = score;
+			}
 		}
 	}
 	__atomic_store_n(&engine->victim, best, __ATOMIC_SEQ_CST);
-	tmem_store(&engine->victim_uses, USES);
+	/* Few at a time where few extents are all that there is. */
+	extents = (uint32_t)(pieces >> (tmem_log2(engine->extent_size) - PIECE_SHIFT));
+	tmem_store(&engine->victim_uses, tmem_min32(USES, 1 + extents / 64));
 	tmem_unlock(&engine->lock);
 	return best;
 }

@@ -121,6 +121,10 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct po
 	if (tmem_unlikely(tmem_load(&client->dying_count) || tmem_load(&client->dying_pools) ||
 			  tmem_load(&client->heap[0].dead_count)))
 		tmem_sweep_client(client, worker, 2);
+	/* Extents are opened within the cap; records may have grown past it since. */
+	if (tmem_unlikely(tmem_load(&client->cap)) && pool->heap->kind == TMEM_EXTENT_EPHEMERAL &&
+	    tmem_client_bytes(client) > tmem_load(&client->cap))
+		tmem_heap_drop_one(pool->heap);
 	tmem_directory_prefetch(pool, key->hash);
 	err = have_spares(worker, pool);
 	if (tmem_likely(!err))

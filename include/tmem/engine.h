@@ -122,7 +122,10 @@ void tmem_client_freeze(struct tmem_client *client, int frozen);
 /* How new puts are stored. 0 or -TMEM_EINVAL. */
 TMEM_MUST_CHECK int tmem_client_set_codec(struct tmem_client *client, uint8_t codec);
 
-/* Another cap in bytes; 0: none. What is above it goes with the next puts and steps. */
+/*
+ * Another cap in bytes, records included; 0: none. Extents above it are dropped at once:
+ * time in proportion to them.
+ */
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);
 
 /* Another weight, 1 to 10 000. 0 or -TMEM_EINVAL. */

@@ -134,6 +134,36 @@ static int set_codec(struct rig *rig, int client, uint8_t codec)
 	return tmem_client_set_codec(client_of(rig, client), codec);
 }
 
+static int set_weight(struct rig *rig, int client, uint32_t weight)
+{
+	return tmem_client_set_weight(client_of(rig, client), weight);
+}
+
+static void set_cap(struct rig *rig, int client, uint64_t cap)
+{
+	tmem_client_set_cap(client_of(rig, client), cap);
+}
+
+static int set_pool_codec(struct rig *rig, int client, uint32_t pool, uint8_t codec)
+{
+	return tmem_pool_set_codec(client_of(rig, client), pool, codec);
+}
+
+static uint64_t client_reclaim(struct rig *rig, uint32_t worker, int client, uint64_t bytes)
+{
+	return tmem_client_reclaim(client_of(rig, client), worker_of(rig, worker), bytes);
+}
+
+static int grant(struct rig *rig, int client, const uint64_t uuid[2])
+{
+	return tmem_client_grant(client_of(rig, client), uuid);
+}
+
+static int revoke(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2], bool now)
+{
+	return tmem_client_revoke(client_of(rig, client), worker_of(rig, worker), uuid, now);
+}
+
 static int pool_create(struct rig *rig, uint32_t worker, int client,
 		       const struct tmem_pool_config *config)
 {
@@ -273,12 +303,14 @@ static uint64_t refused(struct rig *rig)
 	(CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_STARVE | CAN_THREADS | \
 	 CAN_CODECS)
 
-#define ADMIN_CALLS                                                                       \
-	.start = start, .stop = stop, .client_create = client_create,                     \
-	.client_destroy = client_destroy, .session = session, .freeze = freeze,           \
-	.set_codec = set_codec, .pool_create = pool_create, .pool_destroy = pool_destroy, \
-	.batch = batch, .step = step, .reclaim = reclaim, .set_capacity = set_capacity,   \
-	.stats = stats, .check = check, .touched = touched, .host_bytes = host_bytes,     \
+#define ADMIN_CALLS                                                                         \
+	.start = start, .stop = stop, .client_create = client_create,                       \
+	.client_destroy = client_destroy, .session = session, .freeze = freeze,             \
+	.set_codec = set_codec, .set_weight = set_weight, .set_cap = set_cap,               \
+	.set_pool_codec = set_pool_codec, .client_reclaim = client_reclaim, .grant = grant, \
+	.revoke = revoke, .pool_create = pool_create, .pool_destroy = pool_destroy,         \
+	.batch = batch, .step = step, .reclaim = reclaim, .set_capacity = set_capacity,     \
+	.stats = stats, .check = check, .touched = touched, .host_bytes = host_bytes,       \
 	.starve = starve, .refused = refused
 
 const struct backend backend_engine = {

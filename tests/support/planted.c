@@ -34,6 +34,8 @@ enum kind {
 	FLUSH_NOTHING,
 	SWALLOW_EIO,
 	MISS_SOME,
+	WRONG_WEIGHTS,
+	NO_CAP,
 };
 
 const struct planted_fault planted_faults[] = {
@@ -122,6 +124,11 @@ const struct planted_fault planted_faults[] = {
 	 MISS_SOME,
 	 true,
 	 {"persistent-get-leaves-the-page", "persistent-survives-ephemeral-pressure"}},
+	{"weights are the wrong way round", WRONG_WEIGHTS, false, {"weights-say-who-gives"}},
+	{"caps are stored and ignored",
+	 NO_CAP,
+	 false,
+	 {"cap-is-enforced", "cap-changed-under-load"}},
 	{NULL, NOTHING, false, {NULL}},
 };
 
@@ -219,6 +226,38 @@ static void freeze(struct rig *rig, int client, bool frozen)
 static int set_codec(struct rig *rig, int client, uint8_t codec)
 {
 	return backend_engine.set_codec(inner(rig), client, codec);
+}
+
+static int set_weight(struct rig *rig, int client, uint32_t weight)
+{
+	if (is(WRONG_WEIGHTS) && weight && weight <= 100)
+		weight = weight < 100 ? 100 - weight : 1;
+	return backend_engine.set_weight(inner(rig), client, weight);
+}
+
+static void set_cap(struct rig *rig, int client, uint64_t cap)
+{
+	backend_engine.set_cap(inner(rig), client, is(NO_CAP) ? 0 : cap);
+}
+
+static int set_pool_codec(struct rig *rig, int client, uint32_t pool, uint8_t codec)
+{
+	return backend_engine.set_pool_codec(inner(rig), client, pool, codec);
+}
+
+static uint64_t client_reclaim(struct rig *rig, uint32_t worker, int client, uint64_t bytes)
+{
+	return backend_engine.client_reclaim(inner(rig), worker, client, bytes);
+}
+
+static int grant(struct rig *rig, int client, const uint64_t uuid[2])
+{
+	return backend_engine.grant(inner(rig), client, uuid);
+}
+
+static int revoke(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2], bool now)
+{
+	return backend_engine.revoke(inner(rig), worker, client, uuid, now);
 }
 
 static int pool_create(struct rig *rig, uint32_t worker, int client,
@@ -447,6 +486,12 @@ const struct backend backend_planted = {
 	.session = session,
 	.freeze = freeze,
 	.set_codec = set_codec,
+	.set_weight = set_weight,
+	.set_cap = set_cap,
+	.set_pool_codec = set_pool_codec,
+	.client_reclaim = client_reclaim,
+	.grant = grant,
+	.revoke = revoke,
 	.pool_create = pool_create,
 	.pool_destroy = pool_destroy,
 	.put = put,

@@ -58,6 +58,13 @@ struct backend {
 	int (*session)(struct rig *rig, int client, uint64_t nonce);
 	void (*freeze)(struct rig *rig, int client, bool frozen);
 	int (*set_codec)(struct rig *rig, int client, uint8_t codec);
+	int (*set_weight)(struct rig *rig, int client, uint32_t weight);
+	void (*set_cap)(struct rig *rig, int client, uint64_t cap);
+	int (*set_pool_codec)(struct rig *rig, int client, uint32_t pool, uint8_t codec);
+	uint64_t (*client_reclaim)(struct rig *rig, uint32_t worker, int client, uint64_t bytes);
+	int (*grant)(struct rig *rig, int client, const uint64_t uuid[2]);
+	int (*revoke)(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2],
+		      bool now);
 	int (*pool_create)(struct rig *rig, uint32_t worker, int client,
 			   const struct tmem_pool_config *config);
 	int (*pool_destroy)(struct rig *rig, uint32_t worker, int client, uint32_t pool);

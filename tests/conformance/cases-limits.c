@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* Who gives when all want more: weights, caps, and what is taken from one client only. */
+#include "case.h"
+
+/* Puts @count pages in turns from @first on, as a client does that never stops. */
+static void put_on(struct rig *rig, int client, uint32_t pool, uint32_t first, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = first; i < first + count; i++)
+		MUST_EQ(rig_put(rig, client, rig_handle(pool, i / 64, i), page_tag(PAGE_RANDOM, i)),
+			0);
+}
+
+static uint64_t ephemeral_bytes(struct rig *rig, int client)
+{
+	struct tmem_stats stats = rig_stats(rig, client, -1);
+
+	return stats.ephemeral_bytes + stats.index_bytes;
+}
+
+/* What the first of two clients has in the end, in percent. */
+static uint64_t percent_of_first(const struct backend *backend, uint32_t one, uint32_t other)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i;
+	uint32_t each = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) * 10;
+	uint64_t first, second;
+
+	MUST_EQ(rig->backend->set_weight(rig, a, one), 0);
+	MUST_EQ(rig->backend->set_weight(rig, b, other), 0);
+	for (i = 0; i < each; i += 32) {
+		put_on(rig, a, p, i, 32);
+		put_on(rig, b, q, i, 32);
+	}
+	first = ephemeral_bytes(rig, a);
+	second = ephemeral_bytes(rig, b);
+	rig_stop(rig);
+	return first * 100 / (first + second);
+}
+
+static void weights_say_who_gives(const struct backend *backend)
+{
+	uint64_t percent = percent_of_first(backend, 90, 10);
+
+	if (percent < 80 || percent > 97)
+		FAIL("weights 90 : 10 end at %" PRIu64 " %%", percent);
+	percent = percent_of_first(backend, 10, 90);
+	if (percent < 3 || percent > 20)
+		FAIL("weights 10 : 90 end at %" PRIu64 " %%", percent);
+	percent = percent_of_first(backend, 50, 50);
+	if (percent < 40 || percent > 60)
+		FAIL("equal weights end at %" PRIu64 " %%", percent);
+}
+
+static void weights_of_nothing_and_of_too_much(const struct backend *backend)
+{
+	struct stage s = case_stage(backend, 0);
+
+	MUST_EQ(s.rig->backend->set_weight(s.rig, s.client, 0), -TMEM_EINVAL);
+	MUST_EQ(s.rig->backend->set_weight(s.rig, s.client, 10001), -TMEM_EINVAL);
+	MUST_EQ(s.rig->backend->set_weight(s.rig, s.client, 0xffffffff), -TMEM_EINVAL);
+	MUST_EQ(s.rig->backend->set_weight(s.rig, s.client, 1), 0);
+	MUST_EQ(s.rig->backend->set_weight(s.rig, s.client, 10000), 0);
+	rig_stop(s.rig);
+}
+
+/* A client alone has all there is, whatever its weight; its weight leaves with it. */
+static void weight_leaves_with_its_client(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 16u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0);
+	uint32_t count = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) * 2;
+
+	MUST_EQ(rig->backend->set_weight(rig, a, 10), 0);
+	MUST_EQ(rig->backend->set_weight(rig, b, 10000), 0);
+	put_on(rig, b, q, 0, count);
+	rig->backend->client_destroy(rig, 0, b);
+	rig_settle(rig);
+	put_on(rig, a, p, 0, count);
+	MUST_LE(rig->setup.capacity * 3 / 4, ephemeral_bytes(rig, a));
+	rig_stop(rig);
+}
+
+/* Who is below half of its share keeps what it has while another is above. */
+static void below_half_of_its_share_nobody_gives(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 16u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i, left = 0;
+	uint32_t quiet = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) / 8;
+
+	put_on(rig, a, p, 0, quiet);
+	put_on(rig, b, q, 0, quiet * 40);
+	for (i = 0; i < quiet; i++)
+		left += rig_get(rig, a, rig_handle(p, i / 64, i), page_tag(PAGE_RANDOM, i)) == 1;
+	MUST_EQ(left, quiet);
+	rig_stop(rig);
+}
+
+static void cap_is_enforced(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i;
+	uint64_t cap = 8u << 20;
+
+	rig->backend->set_cap(rig, a, cap);
+	for (i = 0; i < 10000; i += 100) {
+		put_on(rig, a, p, i, 100);
+		MUST_LE(ephemeral_bytes(rig, a), cap);
+	}
+	MUST_LE(cap / 2, ephemeral_bytes(rig, a));
+	put_on(rig, b, q, 0, 5000);
+	MUST_LE(cap * 2, ephemeral_bytes(rig, b));
+	rig_stop(rig);
+}
+
+static void cap_changed_under_load(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), i;
+	uint64_t cap;
+
+	put_on(rig, a, p, 0, 6000);
+	for (i = 0, cap = 16u << 20; cap >= 2u << 20; cap /= 2, i++) {
+		rig->backend->set_cap(rig, a, cap);
+		rig_settle(rig);
+		MUST_LE(ephemeral_bytes(rig, a), cap);
+		put_on(rig, a, p, 10000 + 6000 * i, 6000);
+		MUST_LE(ephemeral_bytes(rig, a), cap);
+	}
+	/* None, and more than there is. */
+	rig->backend->set_cap(rig, a, 0);
+	put_on(rig, a, p, 0, 6000);
+	rig->backend->set_cap(rig, a, ~0ull);
+	put_on(rig, a, p, 0, 6000);
+	MUST_LE(20u << 20, ephemeral_bytes(rig, a));
+	rig_stop(rig);
+}
+
+static void reclaim_from_one_client_only(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i;
+	uint64_t given;
+
+	put_on(rig, b, q, 0, 1000);
+	put_on(rig, a, p, 0, 2000);
+	MUST_EQ(rig->backend->client_reclaim(rig, 0, a, 0), 0);
+	given = rig->backend->client_reclaim(rig, 0, a, 1u << 20);
+	MUST_LE(1u << 20, given);
+	MUST(rig_stats(rig, a, -1).ephemeral_pages > 0);
+	MUST(rig->backend->client_reclaim(rig, 0, a, ~0ull) > 0);
+	MUST_EQ(rig_stats(rig, a, -1).ephemeral_pages, 0);
+	MUST_EQ(rig->backend->client_reclaim(rig, 0, a, 1), 0);
+	for (i = 0; i < 1000; i++)
+		MUST_EQ(rig_get(rig, b, rig_handle(q, i / 64, i), page_tag(PAGE_RANDOM, i)), 1);
+	rig_stop(rig);
+}
+
+#define NEEDS (CAN_ADMIN | CAN_OBJECTS | CAN_EPHEMERAL | CAN_STATS)
+
+const struct conformance_case cases_limits[] = {
+	{"3.9", "weights-say-who-gives", NEEDS, weights_say_who_gives},
+	{"3.9", "weights-of-nothing-and-of-too-much", NEEDS, weights_of_nothing_and_of_too_much},
+	{"3.9", "weight-leaves-with-its-client", NEEDS, weight_leaves_with_its_client},
+	{"3.9", "below-half-of-its-share-nobody-gives", NEEDS,
+	 below_half_of_its_share_nobody_gives},
+	{"3.10", "cap-is-enforced", NEEDS, cap_is_enforced},
+	{"3.10", "cap-changed-under-load", NEEDS, cap_changed_under_load},
+	{"6", "reclaim-from-one-client-only", NEEDS, reclaim_from_one_client_only},
+	{NULL, NULL, 0, NULL},
+};
