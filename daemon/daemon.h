@@ -31,10 +31,11 @@ struct entry {
 	struct guest *guest;
 	char name[DAEMON_NAME_MAX + 1];
 	char socket_path[DAEMON_SOCKET_MAX];
-	uint64_t disk_bytes;
+	uint64_t id;	     /* of the client, random, the same over restarts */
+	uint64_t disk_bytes; /* 0: a device */
 	uint64_t allocation; /* bytes */
 	uint64_t cap;	     /* bytes of ephemeral pages; 0: no cap */
-	uint32_t weight;     /* 1 to 10000 */
+	uint32_t weight;     /* 0: nobody chose one */
 	uint16_t queues;
 	uint8_t codec; /* enum tmem_codec_id, for new puts */
 	uint8_t kind;  /* enum guest_kind */
@@ -50,6 +51,7 @@ struct daemon {
 	const struct options *options;
 	struct run_dir *run_dir;
 	struct control *control;
+	uint64_t epoch;	     /* random: another one, and persistent contents were lost */
 	uint64_t memory;     /* bytes: the engine's capacity */
 	uint64_t persistent; /* bytes that allocations may sum up to */
 	const struct lock_memory *protection;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * A guest from birth to death: its client in the engine, its disk, its
- * listening socket, and whichever session is visiting.
+ * A guest from birth to death: its client in the engine, its disk or device,
+ * its listening socket, and whichever session is visiting.
  */
 #include "guest.h"
 #include "daemon.h"
+#include "device.h"
 #include "disk.h"
 #include "log.h"
 #include "session.h"
@@ -26,7 +27,9 @@ struct guest {
 	struct daemon *daemon;
 	char name[GUEST_NAME_MAX + 1];
 	struct tmem_client *client;
+	enum guest_kind kind; /* which of the two below it is; the other is all zero */
 	struct disk disk;
+	struct device device;
 	struct guest_counters counters;
 
 	struct socket_path socket;
@@ -85,7 +88,8 @@ static void on_in_use(void *arg, bool in_use)
 {
 	struct guest *guest = arg;
 
-	if (guest->in_use == in_use)
+	/* Who uses a device is told by HELLO what is lost: nothing need be remembered. */
+	if (guest->in_use == in_use || guest->kind == GUEST_DEVICE)
 		return;
 	guest->in_use = in_use;
 	if (guest->in_use_hook)
@@ -204,6 +208,12 @@ static int judge_capacity(const struct guest_config *config, uint64_t *blocks)
 {
 	uint64_t most = tmem_allocation_pages(config->allocation, DISK_PIECE);
 
+	if (config->kind == GUEST_DEVICE && config->disk_bytes) {
+		log_error("guest %s: a device has no disk", config->name);
+		return -EINVAL;
+	}
+	if (config->kind == GUEST_DEVICE)
+		return 0;
 	if (config->disk_bytes % DISK_BLOCK) {
 		log_error("guest %s: a disk of %" PRIu64 " bytes is not whole blocks of %u",
 			  config->name, config->disk_bytes, DISK_BLOCK);
@@ -225,21 +235,71 @@ static int create_client(struct guest *guest, const struct guest_config *config)
 		.size = sizeof(client),
 		.codec = config->codec,
 		.allocation = config->allocation,
-		.pages_per_object = DISK_PIECE,
+		.cap = config->cap,
+		.weight = config->weight,
+		.pages_per_object = config->kind == GUEST_DISK ? DISK_PIECE : 1,
 	};
 	int error = tmem_client_create(guest->daemon->engine, guest->daemon->worker, &client,
 				       &guest->client);
 
 	if (error)
-		log_error("guest %s: an allocation of %" PRIu64 " bytes was refused: %s",
+		log_error("guest %s: a client with an allocation of %" PRIu64
+			  " bytes was refused: %s",
 			  config->name, config->allocation, strerror(-error));
 	return error;
+}
+
+/* The nonce of another life of the guest's system ends all pools of the one before. */
+static int on_greet(void *arg, uint64_t nonce)
+{
+	struct guest *guest = arg;
+
+	return tmem_client_session(guest->client, guest->daemon->worker, nonce);
+}
+
+static int open_device(struct guest *guest, const struct guest_config *config)
+{
+	const struct device_host host = {
+		.engine = guest->daemon->engine,
+		.worker = guest->daemon->worker,
+		.pages = device_pages_create(),
+		.counters = &guest->counters,
+		.epoch = guest->daemon->epoch,
+		.greet = on_greet,
+		.arg = guest,
+	};
+
+	if (!host.pages)
+		return -ENOMEM;
+	device_open(&guest->device, &host);
+	guest->device.client = guest->client;
+	guest->device.id = config->id;
+	guest->device.allocation = config->allocation;
+	guest->device.cap = config->cap;
+	guest->host.service = &guest->device.service;
+	return 0;
+}
+
+static int open_service(struct guest *guest, const struct guest_config *config, uint64_t blocks)
+{
+	if (config->kind == GUEST_DEVICE)
+		return open_device(guest, config);
+	guest->host.service = &guest->disk.service;
+	return disk_open(&guest->disk, guest->client, guest->daemon->worker, blocks, guest->name,
+			 config->contents_unknown, &guest->counters);
+}
+
+static void close_service(struct guest *guest)
+{
+	if (guest->kind == GUEST_DEVICE)
+		free(guest->device.host.pages);
+	else
+		disk_close(&guest->disk);
 }
 
 static void fill_host(struct guest *guest, const struct guest_config *config)
 {
 	guest->host.loop = guest->daemon->loop;
-	guest->host.service = &guest->disk.service;
 	guest->host.counters = &guest->counters;
 	guest->host.name = guest->name;
 	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;
@@ -251,7 +311,7 @@ static void fill_host(struct guest *guest, const struct guest_config *config)
 int guest_create(struct daemon *daemon, const struct guest_config *config, struct guest **out)
 {
 	struct guest *guest;
-	uint64_t blocks;
+	uint64_t blocks = 0;
 	int error;
 
 	if (config->queues > GUEST_QUEUES_MAX || strlen(config->name) > GUEST_NAME_MAX) {
@@ -265,26 +325,26 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	error = judge_capacity(config, &blocks);
 	if (error)
 		return error;
-	/* The disk's page begins at a line of the cache. */
+	/* A disk's page begins at a line of the cache. */
 	guest = aligned_alloc(_Alignof(struct guest), sizeof(*guest));
 	if (!guest)
 		return -ENOMEM;
 	memset(guest, 0, sizeof(*guest));
 	guest->daemon = daemon;
 	strcpy(guest->name, config->name);
+	guest->kind = config->kind;
 	guest->in_use = config->contents_unknown;
 	fill_host(guest, config);
 
 	error = create_client(guest, config);
 	if (error)
 		goto err_free;
-	error = disk_open(&guest->disk, guest->client, daemon->worker, blocks, guest->name,
-			  config->contents_unknown, &guest->counters);
+	error = open_service(guest, config, blocks);
 	if (error)
 		goto err_client;
 	error = start_timer(guest);
 	if (error)
-		goto err_disk;
+		goto err_service;
 	error = start_listening(guest, config->socket_path);
 	if (error)
 		goto err_timer;
@@ -293,8 +353,8 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 
 err_timer:
 	stop_timer(guest);
-err_disk:
-	disk_close(&guest->disk);
+err_service:
+	close_service(guest);
 err_client:
 	tmem_client_destroy(guest->client, daemon->worker);
 err_free:
@@ -308,7 +368,7 @@ void guest_destroy(struct guest *guest)
 		on_ended(guest, GUEST_OK);
 	stop_listening(guest);
 	stop_timer(guest);
-	disk_close(&guest->disk);
+	close_service(guest);
 	tmem_client_destroy(guest->client, guest->daemon->worker);
 	free(guest);
 }
@@ -354,23 +414,36 @@ struct tmem_client *guest_client(const struct guest *guest)
 	return guest->client;
 }
 
+void guest_tell(struct guest *guest, uint64_t news, uint64_t wanted)
+{
+	if (guest->kind != GUEST_DEVICE)
+		return;
+	device_tell(&guest->device, news, wanted);
+	if (guest->session)
+		session_retry(guest->session);
+}
+
 void guest_freeze(struct guest *guest, bool frozen)
 {
 	tmem_client_freeze(guest->client, frozen);
+	guest->device.frozen = frozen;
+	guest_tell(guest, frozen ? TMEM_NEWS_FROZEN : TMEM_NEWS_THAWED, 0);
 }
 
 void guest_set_cap(struct guest *guest, uint64_t cap)
 {
 	tmem_client_set_cap(guest->client, cap);
+	guest->device.cap = cap;
+	guest_tell(guest, TMEM_NEWS_LIMITS, 0);
 }
 
 int guest_set_weight(struct guest *guest, uint32_t weight)
 {
-	return tmem_client_set_weight(guest->client, weight);
-}
+	int error = tmem_client_set_weight(guest->client, weight);
 
-void guest_tell(struct guest *guest, uint64_t news, uint64_t wanted)
-{
+	if (!error)
+		guest_tell(guest, TMEM_NEWS_LIMITS, 0);
+	return error;
 }
 
 void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool, void *), void *arg)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest: one swap disk behind one listening socket, from `tmem add` to
- * `tmem remove`. The disk, its pages and its figures belong to the guest;
- * a connection is only a visitor, of whom there is at most one at a time.
+ * A guest: one swap disk or tmem device behind one listening socket, from
+ * `tmem add` to `tmem remove`. The client, its pages and its figures belong to
+ * the guest; a connection is only a visitor, of whom there is at most one at a
+ * time.
  *
  * All calls are made by the thread that runs the loop.
  */
@@ -33,6 +34,7 @@ struct guest_config {
 	enum guest_kind kind;
 	const char *name;	 /* [a-z0-9_.-]{1,64}, judged by the caller */
 	const char *socket_path; /* of the socket to listen on; must fit in a sockaddr_un */
+	uint64_t id;		 /* of the client, for a device's front-end */
 	uint64_t disk_bytes;	 /* whole blocks of 4096; 0: all that the allocation holds */
 	uint64_t allocation;	 /* bytes reserved, metadata included */
 	uint64_t cap;		 /* bytes of ephemeral pages; 0: no cap */
@@ -106,6 +108,10 @@ const char *guest_error_text(enum guest_error error);
 	X(discards, "requests", "discard requests answered")                                  \
 	X(write_zeroes, "requests", "write-zeroes requests answered")                         \
 	X(get_ids, "requests", "requests for the disk's name answered")                       \
+	X(requests, "requests", "requests of a tmem device answered")                         \
+	X(refused, "requests", "of these, those that were malformed or not possible")         \
+	X(hellos, "requests", "front-ends that greeted a tmem device")                        \
+	X(events, "requests", "front-ends that were told news")                               \
 	X(unsupported, "requests", "requests of an unknown kind, refused")                    \
 	X(failed_unaligned, "requests", "requests failed because they are not whole blocks")  \
 	X(failed_beyond, "requests", "requests failed because they end beyond the disk")      \
@@ -115,8 +121,8 @@ const char *guest_error_text(enum guest_error error);
 	X(failed_stopped, "requests", "frozen writes failed because their ring was stopped")  \
 	X(resubmitted, "requests", "requests found in flight when a ring started")            \
 	X(frozen_waits, "requests", "writes that waited because the client is frozen")        \
-	X(pages_in, "pages", "blocks that the guest wrote")                                   \
-	X(pages_out, "pages", "blocks that the guest read")                                   \
+	X(pages_in, "pages", "pages that the guest wrote or put")                             \
+	X(pages_out, "pages", "pages that the guest read or got")                             \
 	X(bytes_in, "bytes", "bytes that the guest wrote")                                    \
 	X(bytes_out, "bytes", "bytes that the guest read")                                    \
 	X(blocks_discarded, "blocks", "blocks emptied by discard and write-zeroes")           \

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "disk.h"
 #include "guest.h"
@@ -118,11 +119,8 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse(refusal, "EOVERFLOW", "%d guests are the most", DAEMON_GUESTS_MAX);
 		return false;
 	}
-	if (wish->kind != GUEST_DISK) {
-		refuse(refusal, "EOPNOTSUPP", "this tmemd has no tmem device");
-		return false;
-	}
-	if (!check_protected(daemon, refusal))
+	/* Ephemeral pages may be swapped out: they are worth nothing else. */
+	if ((wish->kind == GUEST_DISK || wish->allocation) && !check_protected(daemon, refusal))
 		return false;
 	entry->allocation = wish->allocation ? wish->allocation : needed;
 	if (tmem_allocation_pages(entry->allocation, DISK_PIECE) < pages) {
@@ -177,7 +175,10 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 		  struct refusal *refusal)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
-	struct guest_config config = {.codec = wish->codec,
+	struct guest_config config = {.kind = wish->kind,
+				      .codec = wish->codec,
+				      .cap = wish->cap,
+				      .weight = wish->weight,
 				      .queues = wish->queues,
 				      .disk_bytes = wish->disk,
 				      .contents_unknown = wish->contents_unknown};
@@ -194,11 +195,21 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 	}
 	strcpy(entry->name, wish->name);
 	entry->daemon = daemon;
+	entry->kind = wish->kind;
+	entry->id = wish->id;
 	entry->disk_bytes = wish->disk;
+	entry->cap = wish->cap;
+	entry->weight = wish->weight;
 	entry->queues = wish->queues ? wish->queues : GUEST_QUEUES_DEFAULT;
 	entry->codec = wish->codec;
 	entry->in_use = wish->contents_unknown;
 
+	if (!entry->id && getrandom(&entry->id, sizeof(entry->id), 0) != sizeof(entry->id)) {
+		refuse(refusal, "EIO", "no random numbers");
+		free(entry);
+		return false;
+	}
+	config.id = entry->id;
 	config.name = entry->name;
 	config.socket_path = entry->socket_path;
 	config.allocation = entry->allocation;
@@ -211,7 +222,7 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 	guest_set_in_use_hook(entry->guest, in_use, entry);
 	if (wish->frozen) {
 		entry->frozen = true;
-		tmem_client_freeze(guest_client(entry->guest), 1);
+		guest_freeze(entry->guest, true);
 	}
 	for (at = &daemon->guests; *at && strcmp((*at)->name, entry->name) < 0;)
 		at = &(*at)->next;

@@ -15,10 +15,13 @@ struct request;
 /* NULL: no guest of this name. */
 struct entry *registry_find(struct daemon *daemon, const char *name);
 
+#define REGISTRY_WEIGHT_MOST 10000
+
 /* What a guest is to be like; 0 and false are the defaults. */
 struct registry_wish {
 	const char *name;     /* good in form */
 	enum guest_kind kind; /* a device has no disk */
+	uint64_t id;	      /* of the client; 0: a new one */
 	uint64_t disk;	      /* bytes, whole pages */
 	uint64_t allocation;  /* bytes; 0: what the disk needs, none for a device */
 	uint64_t cap;	      /* bytes of ephemeral pages, of a device; 0: no cap */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,17 @@
 #define STATE_VERSION 1
 #define STATE_MAX     (1 << 20) /* bytes; 256 guests take less than 64 KiB */
 
+static const char *const kinds[] = {[GUEST_DISK] = "disk", [GUEST_DEVICE] = "device"};
+
+/* Sixteen digits: a number of JSON is exact to 2^53 only. */
+static void add_id(struct json_object *guest, uint64_t id)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, id);
+	json_add_text(guest, "client", text);
+}
+
 static struct json_object *describe(const struct daemon *daemon)
 {
 	struct json_object *root = json_object_new_object();
@@ -34,8 +46,12 @@ static struct json_object *describe(const struct daemon *daemon)
 		struct json_object *guest = json_object_new_object();
 
 		json_add_text(guest, "name", entry->name);
+		json_add_text(guest, "kind", kinds[entry->kind]);
+		add_id(guest, entry->id);
 		json_add_u64(guest, "disk", entry->disk_bytes);
 		json_add_u64(guest, "allocation", entry->allocation);
+		json_add_u64(guest, "cap", entry->cap);
+		json_add_u64(guest, "weight", entry->weight);
 		json_add_u64(guest, "queues", entry->queues);
 		json_add_text(guest, "codec", request_codec_name(entry->codec));
 		json_add_bool(guest, "frozen", entry->frozen);
@@ -111,12 +127,71 @@ static const char *get_text(struct json_object *guest, const char *key)
 	return json_get_text(value, &length);
 }
 
+/* Files of an earlier tmemd have none of the next four, which are a disk's then. */
+static bool has(struct json_object *guest, const char *key)
+{
+	return json_object_object_get_ex(guest, key, NULL);
+}
+
+static bool get_id(struct json_object *guest, uint64_t *id)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *text = get_text(guest, "client");
+	const char *digit;
+	size_t i;
+
+	if (!has(guest, "client"))
+		return true;
+	if (!text || strlen(text) != 16)
+		return false;
+	*id = 0;
+	for (i = 0; i < 16; i++) {
+		digit = strchr(digits, text[i]);
+		if (!digit)
+			return false;
+		*id = *id << 4 | (uint64_t)(digit - digits);
+	}
+	return true;
+}
+
+static bool get_kind(struct json_object *guest, enum guest_kind *kind)
+{
+	const char *text = get_text(guest, "kind");
+	size_t i;
+
+	if (!has(guest, "kind"))
+		return true;
+	for (i = 0; text && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(text, kinds[i]))
+			continue;
+		*kind = (enum guest_kind)i;
+		return true;
+	}
+	return false;
+}
+
+static bool judge_limits(struct json_object *guest, struct registry_wish *wish)
+{
+	uint64_t weight = 0; /* that nobody chose */
+
+	if (has(guest, "weight") && !get_u64(guest, "weight", REGISTRY_WEIGHT_MOST, &weight))
+		return false;
+	wish->weight = (uint32_t)weight;
+	if (!get_u64(guest, "disk", REQUEST_DISK_MAX, &wish->disk) || wish->disk % TMEM_PAGE_SIZE ||
+	    !wish->disk != (wish->kind == GUEST_DEVICE))
+		return false;
+	if (has(guest, "cap") && !get_u64(guest, "cap", JSON_INT_EXACT, &wish->cap))
+		return false;
+	return get_u64(guest, "allocation", JSON_INT_EXACT, &wish->allocation);
+}
+
 static bool judge_guest(struct json_object *guest, struct registry_wish *wish)
 {
 	const char *codec;
 	uint64_t queues;
 
-	if (!json_object_is_type(guest, json_type_object))
+	if (!json_object_is_type(guest, json_type_object) || !get_kind(guest, &wish->kind) ||
+	    !get_id(guest, &wish->id) || !judge_limits(guest, wish))
 		return false;
 	wish->name = get_text(guest, "name");
 	codec = get_text(guest, "codec");
@@ -124,11 +199,7 @@ static bool judge_guest(struct json_object *guest, struct registry_wish *wish)
 		return false;
 	wish->queues = (uint16_t)queues;
 	return wish->name && units_name_ok(wish->name, strlen(wish->name)) && codec &&
-	       request_codec_id(codec, &wish->codec) &&
-	       get_u64(guest, "disk", REQUEST_DISK_MAX, &wish->disk) && wish->disk &&
-	       wish->disk % TMEM_PAGE_SIZE == 0 &&
-	       get_u64(guest, "allocation", JSON_INT_EXACT, &wish->allocation) &&
-	       get_flag(guest, "frozen", &wish->frozen) &&
+	       request_codec_id(codec, &wish->codec) && get_flag(guest, "frozen", &wish->frozen) &&
 	       get_flag(guest, "in_use", &wish->contents_unknown);
 }
 

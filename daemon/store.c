@@ -69,7 +69,8 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 
 	/* Unpredictable, so that no guest can aim its objects at one bucket. */
 	if (getrandom(config.hash_seed, sizeof(config.hash_seed), 0) !=
-	    (ssize_t)sizeof(config.hash_seed)) {
+		    (ssize_t)sizeof(config.hash_seed) ||
+	    getrandom(&daemon->epoch, sizeof(daemon->epoch), 0) != (ssize_t)sizeof(daemon->epoch)) {
 		log_error("no random numbers: %m");
 		return false;
 	}

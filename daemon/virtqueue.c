@@ -404,6 +404,20 @@ enum guest_error chain_write(const struct chain *chain, struct guest_mem *mem,
 	return GUEST_OK;
 }
 
+void chain_skip(const struct chain *chain, struct chain_place *place, uint64_t length)
+{
+	uint32_t part;
+
+	while (length) {
+		part = part_at(chain, place, chain->count,
+			       length < UINT32_MAX ? (size_t)length : UINT32_MAX);
+		if (!part)
+			return;
+		place->offset += part;
+		length -= part;
+	}
+}
+
 enum guest_error chain_write_last(const struct chain *chain, struct guest_mem *mem, uint8_t value)
 {
 	uint16_t i = chain->count;
