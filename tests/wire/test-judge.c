@@ -402,6 +402,7 @@ static struct request random_request(void)
 	static struct tmem_wire_state granted;
 	struct request r = good(&golden[next() % (golden_count - 1)]);
 	unsigned int faults = (unsigned int)(next() % 4), i;
+	uint64_t at;
 
 	if (next() % 8 == 0) {
 		for (i = 0; i < 64; i++)
@@ -412,16 +413,19 @@ static struct request random_request(void)
 	while (faults--) {
 		switch (next() % 6) {
 		case 0:
-			r.bytes[next() % 64] ^= (uint8_t)(1 << next() % 8);
+			at = next() % 512;
+			r.bytes[at / 8] ^= (uint8_t)(1 << at % 8);
 			break;
 		case 1:
-			tmem_put_le32(r.bytes + next() % 16 * 4, odd[next() % 11]);
+			at = next() % 16 * 4;
+			tmem_put_le32(r.bytes + at, odd[next() % 11]);
 			break;
 		case 2:
 			tmem_put_le16(r.bytes + 2, (uint16_t)odd[next() % 11]);
 			break;
 		case 3:
-			r.bytes[next() % 2] = (uint8_t)(next() % 12);
+			at = next() % 2;
+			r.bytes[at] = (uint8_t)(next() % 12);
 			break;
 		case 4:
 			r.readable += next() % 9 - 4;
