@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # doc/protocol.md and tmem-protocol(7) name every operation, form and code of
 # the headers by its number, and none that is not there; the example of
-# doc/protocol.md is made of the golden bytes.
+# doc/protocol.md is made of the golden bytes, and those are what they were.
 top=$(dirname "$0")/../..
 text=$top/doc/protocol.md
 manual=$top/man/tmem-protocol.7
@@ -63,6 +63,13 @@ check "the example has blocks" [ "$(echo "$blocks" | wc -l)" -ge 8 ]
 for block in $blocks; do
 	check "the example's $block" [ "$(example "$text" "$block")" = "$(grep -v '^#' "$golden/$block.hex")" ]
 done
+# untouched FOLDER: each of its files has the sum that it was made with
+untouched() {
+	(cd "$1" && grep -v '^#' SUMS | sha256sum --check --strict --quiet) >/dev/null 2>&1 &&
+		[ "$(cd "$1" && ls -- *.hex)" = "$(sed '/^#/d; s/^[^ ]*  //' "$1/SUMS")" ]
+}
+check "nobody edited the golden bytes" untouched "$golden"
+
 # groff says what it does not understand; a test machine without it has nothing to say.
 if command -v groff >/dev/null; then
 	check "groff understands the manual" [ -z "$(groff -mdoc -Tutf8 -ww -z "$manual" 2>&1)" ]
@@ -75,6 +82,10 @@ sed 's/^| 6 | FLUSH |/| 5 | FLUSH |/' "$text" >"$work/operation"
 sed '/^| 108 |/d' "$text" >"$work/code"
 sed '/^## 7/,$s/56 49 54 54/56 49 54 55/' "$text" >"$work/example"
 sed 's/^\.It Er EIO No 5$/.It Er EIO No 6/' "$manual" >"$work/manual"
+cp -r "$golden" "$work/edited" && sed -i 's/^06/07/' "$work/edited/flush-one-request.hex"
+cp -r "$golden" "$work/added" && cp "$golden/nop-reply.hex" "$work/added/other.hex"
+check "an edited file is seen" [ "$(untouched "$work/edited"; echo $?)" = 1 ]
+check "a file without a sum is seen" [ "$(untouched "$work/added"; echo $?)" = 1 ]
 check "a wrong operation is seen" [ "$(text_operations "$work/operation")" != "$operations" ]
 check "a missing code is seen" [ "$(text_codes "$work/code")" != "$codes" ]
 check "a wrong byte is seen" \
