@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Commands that look at the daemon as a whole: list, check, version. */
+/* Commands that look at the daemon as a whole: list, reload, check, version. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +120,34 @@ enum status cmd_list(const struct arguments *arguments)
 		print_short(list);
 	json_object_put(list);
 	json_object_put(stat);
+	return STATUS_OK;
+}
+
+static void print_names(const char *what, struct json_object *ok, const char *key)
+{
+	size_t count = view_count(ok, key);
+	size_t i;
+
+	if (!count)
+		return;
+	printf("%s:", what);
+	for (i = 0; i < count; i++)
+		printf(" %s", json_object_get_string(view_item(ok, key, i)));
+	putchar('\n');
+}
+
+enum status cmd_reload(const struct arguments *arguments)
+{
+	struct json_object *ok;
+	enum status status = link_ask(arguments, "reload", NULL, &ok);
+
+	if (status != STATUS_OK || link_print_json(arguments, ok))
+		return status;
+	if (!view_count(ok, "changed") && !view_count(ok, "restart"))
+		puts("nothing is different");
+	print_names("changed", ok, "changed");
+	print_names("changes when tmemd is started anew", ok, "restart");
+	json_object_put(ok);
 	return STATUS_OK;
 }
 

@@ -31,9 +31,10 @@ enum command_bit {
 	COMMAND_FREEABLE = 1 << 9,
 	COMMAND_DESTROY = 1 << 10,
 	COMMAND_SHARED_AUTH = 1 << 11,
-	COMMAND_CHECK = 1 << 12,
-	COMMAND_VERSION = 1 << 13,
-	COMMAND_ALL = (1 << 14) - 1,
+	COMMAND_RELOAD = 1 << 12,
+	COMMAND_CHECK = 1 << 13,
+	COMMAND_VERSION = 1 << 14,
+	COMMAND_ALL = (1 << 15) - 1,
 };
 
 /*
@@ -91,6 +92,7 @@ enum status cmd_flush(const struct arguments *arguments);
 enum status cmd_freeable(const struct arguments *arguments);
 enum status cmd_destroy(const struct arguments *arguments);
 enum status cmd_shared_auth(const struct arguments *arguments);
+enum status cmd_reload(const struct arguments *arguments);
 enum status cmd_check(const struct arguments *arguments);
 enum status cmd_version(const struct arguments *arguments);
 

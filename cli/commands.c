@@ -28,6 +28,8 @@ const struct command commands[] = {
 	 "destroy a guest's pools, or one of them, with all that they hold"},
 	{"shared-auth", COMMAND_SHARED_AUTH, NAME_NEEDED, cmd_shared_auth,
 	 "say which shared pools a guest may join"},
+	{"reload", COMMAND_RELOAD, NAME_NONE, cmd_reload,
+	 "let the daemon read its configuration again, and say what that changed"},
 	{"check", COMMAND_CHECK, NAME_NONE, cmd_check,
 	 "let the daemon compare all its counts with what it stores; it stands still meanwhile"},
 	{"version", COMMAND_VERSION, NAME_NONE, cmd_version,

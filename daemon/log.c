@@ -7,7 +7,13 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
@@ -59,3 +65,34 @@ LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+void log_service(const char *fmt, ...)
+{
+	const char *place = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un manager = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 1};
+	char text[LINE_MAX_BYTES];
+	socklen_t size;
+	va_list args;
+	int length;
+	int fd;
+
+	/* A path, or a name in the kernel's own space, which '@' stands for. */
+	if (!place || (place[0] != '/' && place[0] != '@') || !place[1] ||
+	    strlen(place) >= sizeof(manager.sun_path))
+		return;
+	memcpy(manager.sun_path, place, strlen(place));
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(place));
+	if (place[0] == '@')
+		manager.sun_path[0] = 0;
+	va_start(args, fmt);
+	length = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || length < 0 || length >= (int)sizeof(text) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    sendto(fd, text, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&manager, size) < 0)
+		log_warning("the service manager at %s was not told: %m", place);
+	if (fd >= 0)
+		close(fd);
+}

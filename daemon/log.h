@@ -20,4 +20,11 @@ void log_warning(const char *fmt, ...) LOG_PRINTF;
 void log_info(const char *fmt, ...) LOG_PRINTF;
 void log_debug(const char *fmt, ...) LOG_PRINTF;
 
+/*
+ * Tells the service manager that started tmemd, if one did, how it is: lines
+ * of KEY=VALUE as sd_notify(3) has them. One datagram, sent without a library;
+ * a manager that does not take it within a second goes without.
+ */
+void log_service(const char *fmt, ...) LOG_PRINTF;
+
 #endif

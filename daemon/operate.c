@@ -6,6 +6,9 @@
  */
 #include "operate.h"
 
+#include <string.h>
+#include <time.h>
+
 #include "daemon.h"
 #include "guest.h"
 #include "json.h"
@@ -91,6 +94,7 @@ static bool add(struct daemon *daemon, const struct request *request, struct jso
 	}
 	*ok = report_guest(entry);
 	log_info("guest %s was added", request->name);
+	operate_say_status(daemon);
 	return true;
 }
 
@@ -115,6 +119,7 @@ static bool take_away(struct daemon *daemon, const struct request *request, stru
 	/* A guest too many in the file is harmless: its contents count as unknown. */
 	(void)state_save(daemon);
 	log_info("guest %s was removed", request->name);
+	operate_say_status(daemon);
 	return true;
 }
 
@@ -271,6 +276,15 @@ static bool freeable(struct daemon *daemon, const struct request *request, struc
 	return true;
 }
 
+/* A turn of all guests in the middle of something long. */
+static void look_at_guests(struct daemon *daemon)
+{
+	struct entry *entry;
+
+	for (entry = daemon->guests; entry; entry = entry->next)
+		guest_look(entry->guest);
+}
+
 /*
  * In pieces, with a turn of all guests between two of them. No more than was
  * freeable when it began: a guest that puts as fast as its pages are dropped
@@ -281,7 +295,6 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 {
 	uint64_t given_back = 0;
 	uint64_t wanted;
-	struct entry *entry;
 	struct entry *only;
 
 	if (!find(daemon, request, &only, refusal))
@@ -299,8 +312,7 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 		if (!got)
 			break;
 		given_back += got;
-		for (entry = daemon->guests; entry; entry = entry->next)
-			guest_look(entry->guest);
+		look_at_guests(daemon);
 	}
 	*ok = json_object_new_object();
 	json_add_u64(*ok, "asked", request->bytes);
@@ -395,6 +407,97 @@ static bool shared_auth(struct daemon *daemon, const struct request *request,
 	}
 }
 
+static bool judge_memory(const struct daemon *daemon, const struct options *fresh,
+			 struct refusal *refusal)
+{
+	char wanted[UNITS_SIZE_TEXT];
+	char least[UNITS_SIZE_TEXT];
+	char most[UNITS_SIZE_TEXT];
+
+	if (!fresh->memory ||
+	    (fresh->memory >= daemon->persistent && fresh->memory <= daemon->options->memory_most))
+		return true;
+	refuse(refusal, "EINVAL", "memory cannot become %s while tmemd serves: from %s to %s",
+	       units_format_size(fresh->memory, wanted),
+	       units_format_size(daemon->persistent, least),
+	       units_format_size(daemon->options->memory_most, most));
+	refuse_hint(refusal, "start tmemd anew for that, once no guest needs it");
+	return false;
+}
+
+/* Less of it in pieces, since pages are dropped for it. */
+static void resize(struct daemon *daemon, uint64_t memory)
+{
+	while (daemon->memory > memory) {
+		uint64_t left = daemon->memory - memory;
+
+		daemon->memory -= left < FLUSH_PIECE ? left : FLUSH_PIECE;
+		tmem_engine_set_capacity(daemon->engine, daemon->worker, daemon->memory);
+		look_at_guests(daemon);
+	}
+	if (daemon->memory < memory) {
+		daemon->memory = memory;
+		tmem_engine_set_capacity(daemon->engine, daemon->worker, memory);
+	}
+}
+
+/* What is different now, and what would be after a start: {"changed","restart"}. */
+static struct json_object *differences(const struct daemon *daemon, const struct options *fresh)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *changed = json_object_new_array();
+	struct json_object *restart = json_object_new_array();
+	const char *name;
+	size_t place = 0;
+	bool live;
+
+	while ((name = options_changed(daemon->options, fresh, &place, &live))) {
+		if (!strcmp(name, "memory") && !fresh->memory)
+			live = false;
+		json_object_array_add(live ? changed : restart, json_object_new_string(name));
+		if (live)
+			log_info("%s was changed", name);
+		else
+			log_warning("%s is another now, but for that tmemd must be started anew",
+				    name);
+	}
+	json_object_object_add(object, "changed", changed);
+	json_object_object_add(object, "restart", restart);
+	return object;
+}
+
+static bool reload(struct daemon *daemon, struct json_object **ok, struct refusal *refusal)
+{
+	struct options fresh;
+	char why[OPTIONS_WHY];
+	struct timespec now;
+	bool good;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	log_service("RELOADING=1\nMONOTONIC_USEC=%lld",
+		    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	good = options_again(daemon->options, &fresh, why);
+	if (!good) {
+		refuse(refusal, "EINVAL", "%s", why);
+		refuse_hint(refusal, "nothing was changed; mend it and reload again");
+	}
+	good = good && judge_memory(daemon, &fresh, refusal);
+	if (good) {
+		*ok = differences(daemon, &fresh);
+		options_adopt(daemon->options, &fresh);
+		if (fresh.memory)
+			resize(daemon, fresh.memory);
+	}
+	options_free(&fresh);
+	log_service("READY=1");
+	return good;
+}
+
+void operate_say_status(const struct daemon *daemon)
+{
+	log_service("STATUS=serving %u guests", daemon->guest_count);
+}
+
 static bool check(struct daemon *daemon, struct json_object **ok, struct refusal *refusal)
 {
 	const char *what = NULL;
@@ -447,6 +550,8 @@ bool operate(struct daemon *daemon, const struct request *request, struct json_o
 		return shared_auth(daemon, request, ok, refusal);
 	case REQUEST_FREEABLE:
 		return freeable(daemon, request, ok, refusal);
+	case REQUEST_RELOAD:
+		return reload(daemon, ok, refusal);
 	case REQUEST_CHECK:
 		return check(daemon, ok, refusal);
 	case REQUEST_VERSION_OP:

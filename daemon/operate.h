@@ -17,4 +17,7 @@ struct request;
 bool operate(struct daemon *daemon, const struct request *request, struct json_object **ok,
 	     struct refusal *refusal);
 
+/* Tells the service manager how many guests there are. */
+void operate_say_status(const struct daemon *daemon);
+
 #endif

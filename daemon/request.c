@@ -98,6 +98,7 @@ static const struct {
 	[REQUEST_DESTROY] = {"destroy", BIT(NAME), BIT(POOL) | BIT(FORCE)},
 	[REQUEST_SHARED_AUTH] = {"shared-auth", BIT(NAME) | BIT(ACTION), BIT(UUID)},
 	[REQUEST_FREEABLE] = {"freeable", 0, BIT(NAME)},
+	[REQUEST_RELOAD] = {"reload", 0, 0},
 	[REQUEST_CHECK] = {"check", 0, 0},
 	[REQUEST_WATCH] = {"watch", 0, BIT(NAME) | BIT(INTERVAL)},
 	[REQUEST_VERSION_OP] = {"version", 0, 0},
@@ -201,7 +202,7 @@ static bool judge_op(struct json_object *value, struct request *request, struct 
 	}
 	refuse(refusal, "EOPNOTSUPP", "\"op\" is no operation of this daemon");
 	refuse_hint(refusal, "operations: add remove list stat set freeze thaw flush destroy "
-			     "shared-auth freeable check watch version");
+			     "shared-auth freeable reload check watch version");
 	return false;
 }
 

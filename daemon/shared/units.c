@@ -57,6 +57,64 @@ bool units_parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
+struct unit {
+	const char *words; /* between spaces */
+	uint64_t factor;
+};
+
+/* @units ends with one without words. */
+static bool parse_spelled(const char *text, const struct unit *units, uint64_t *number)
+{
+	char word[16];
+	uint64_t value;
+	size_t length;
+
+	if (!digits(&text, &value))
+		return false;
+	while (*text == ' ')
+		text++;
+	length = strlen(text);
+	if (!length || length > sizeof(word) - 3 || strchr(text, ' '))
+		return false;
+	snprintf(word, sizeof(word), " %s ", text);
+	for (; units->words; units++) {
+		if (!strstr(units->words, word))
+			continue;
+		if (value > (uint64_t)INT64_MAX / units->factor)
+			return false;
+		*number = value * units->factor;
+		return true;
+	}
+	return false;
+}
+
+bool units_parse_spelled_size(const char *text, uint64_t *bytes)
+{
+	static const struct unit sizes[] = {
+		{" bytes byte B ", 1},
+		{" K KiB ", UINT64_C(1) << 10},
+		{" M MiB ", UINT64_C(1) << 20},
+		{" G GiB ", UINT64_C(1) << 30},
+		{" T TiB ", UINT64_C(1) << 40},
+		{" P PiB ", UINT64_C(1) << 50},
+		{NULL, 0},
+	};
+
+	return parse_spelled(text, sizes, bytes);
+}
+
+bool units_parse_spelled_seconds(const char *text, uint64_t *seconds)
+{
+	static const struct unit times[] = {
+		{" s sec second seconds ", 1},
+		{" min minute minutes ", 60},
+		{" h hour hours ", 3600},
+		{NULL, 0},
+	};
+
+	return parse_spelled(text, times, seconds);
+}
+
 const char *units_format_size(uint64_t bytes, char text[UNITS_SIZE_TEXT])
 {
 	char suffix[2] = "";

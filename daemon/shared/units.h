@@ -19,6 +19,14 @@
  */
 bool units_parse_size(const char *text, uint64_t *bytes);
 
+/*
+ * As a configuration file says them, with the unit spelled out: "4 GiB", "4G",
+ * "512 MiB", "4096 bytes"; "90 s", "90 seconds", "5 min", "1 hour". A number
+ * without a unit is refused. False: something else, or beyond 2^63 - 1.
+ */
+bool units_parse_spelled_size(const char *text, uint64_t *bytes);
+bool units_parse_spelled_seconds(const char *text, uint64_t *seconds);
+
 /* Decimal digits only. False: something else, or beyond 2^63 - 1. */
 bool units_parse_number(const char *text, uint64_t *number);
 

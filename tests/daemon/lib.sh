@@ -17,7 +17,7 @@ unset TMEM_CONTROL TMEM_RUN_DIR
 passed=0 failed=0 skipped=0
 
 # Small, so that a test runs anywhere; what it may not do is not the matter here.
-small="--memory 64M --persistent 32M --at-own-risk --log-level error"
+small="--no-config --memory 64M --persistent 32M --at-own-risk --log-level error"
 
 pass() {
 	passed=$((passed + 1))

@@ -47,6 +47,9 @@ sed -n 's/\\-/-/g; s/^\.It Fl -/--/p' "$manual" >"$work/manual"
 listed() {
 	grep -qE -- "^ *$1( |\$)" "$2"
 }
+says_not_listed() {
+	! listed "$1" "$work/keys"
+}
 while read -r name; do
 	check "--help lists $name" listed "$name" "$work/help"
 	check "tmemd(8) lists $name" listed "$name" "$work/manual"
@@ -54,6 +57,26 @@ done <"$work/names"
 while read -r name rest; do
 	check "tmemd has $name of tmemd(8)" listed "$name" "$work/names"
 done <"$work/manual"
+# tmemd.conf(5) has a key for each option that a file may have, and no other.
+sed -n 's/\\-/-/g; s/^\.It Cm //p' "$here/../../man/tmemd.conf.5" >"$work/keys"
+check "tmemd.conf(5) has keys" [ "$(wc -l <"$work/keys")" -ge 5 ]
+while read -r name; do
+	echo "${name#--} = " >"$work/one.conf"
+	run 2 "$TMEMD" --config "$work/one.conf" --run true
+	if says "belongs on the command line"; then
+		check "tmemd.conf(5) lists ${name#--}, which no file may have" says_not_listed "${name#--}"
+	else
+		check "tmemd.conf(5) lists ${name#--}" listed "${name#--}" "$work/keys"
+	fi
+done <"$work/names"
+while read -r name; do
+	echo "$name = " >"$work/one.conf"
+	run 2 "$TMEMD" --config "$work/one.conf" --run true
+	check "tmemd has the key $name" says_not "$name: no such key"
+done <"$work/keys"
+echo "nothing = " >"$work/one.conf"
+check "control: a key that there is not" run 2 "$TMEMD" --config "$work/one.conf" --run true
+check "is found out" says "nothing: no such key"
 # The control: an option that does not exist, and a part of one, are not found.
 listed --memor "$work/manual" || listed --no-such-option "$work/manual"
 check "the search finds what is not there" [ $? = 1 ]

@@ -29,7 +29,9 @@ check "or the risk" says "--at-own-risk"
 wanted=0
 check "at one's own risk it is added" weak -all "$TMEMD" $sizes --at-own-risk --run "$TMEM" add a --disk 1M
 check "the daemon says at its start what is missing" weak -all "$TMEMD" $sizes --log-level warning --run true
-check "with what to do" says "no guest can be added. To change that, start tmemd"
+check "in a line each: memory" says "tmemd: warning: persistent memory is not locked and may be swapped out"
+check "in a line each: the score" says "tmemd: warning: the out-of-memory killer may choose tmemd"
+check "with what to do" says "no guest with an allocation can be added. To change that, start tmemd"
 check "what is refused leaves nothing behind" weak -all "$TMEMD" $sizes --run \
 	sh -c '"$TMEM" add a --disk 1M; test -z "$("$TMEM" list)" && test ! -e "$TMEM_RUN_DIR/a.sock"'
 

@@ -24,7 +24,7 @@ check "--run: limits and scores are not inherited" run 0 "$TMEMD" $small --run s
 	"$(cat /proc/self/oom_score_adj) $(ulimit -n) $(ulimit -l)"
 
 # The daemon in the background says that it serves; then the signal comes.
-for signal in TERM INT HUP; do
+for signal in TERM INT; do
 	mkfifo "$work/said"
 	# Background processes of a shell ignore INT; this one has not been told to.
 	python3 -c 'import os, signal, sys
