@@ -54,10 +54,8 @@ static const struct text *find(int code)
 {
 	size_t i;
 
-	if (code > 0)
-		code = -code;
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (texts[i].code == -code)
+		if (texts[i].code == code || texts[i].code == -(int64_t)code)
 			return &texts[i];
 	}
 	return NULL;

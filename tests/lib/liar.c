@@ -440,8 +440,14 @@ static void serve(struct liar *liar, struct queue *queue, uint16_t head)
 	/* Bytes that are not answered stay as they are. */
 	(void)copy(&request, request.readable, request.count, out, false);
 	status = tmem_wire_judge(in, readable, writable, &liar->state, &wire, &mute);
-	if (status)
-		fprintf(stderr, "liar: request %u refused: %d\n", in[0], status);
+	/* A pool's flags are the program's; all else is the library's. */
+	if (status && in[0] == TMEM_WIRE_NEW_POOL) {
+		rep.status = status;
+		tmem_wire_put_rep(out, &rep);
+		(void)copy(&request, request.readable, request.count, out, true);
+		push(liar, queue, head, 16);
+		return;
+	}
 	must(!status, "a request that the judge refuses");
 	if (wire.op == TMEM_WIRE_EVENT) {
 		news(liar, queue, head);
