@@ -17,6 +17,7 @@
 #include "request.h"
 #include "run_dir.h"
 #include "state.h"
+#include "template.h"
 
 /* Of at most 64 pages each, between two turns of the guests. */
 #define REMOVAL_STEPS 16
@@ -81,6 +82,7 @@ static void finish_removals(struct daemon *daemon)
 			return;
 		for (entry = daemon->guests; entry; entry = entry->next)
 			guest_look(entry->guest);
+		(void)template_turn(daemon);
 	}
 }
 
@@ -113,6 +115,10 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 
 	if (registry_find(daemon, wish->name)) {
 		refuse(refusal, "EEXIST", "a guest named %s was added already", wish->name);
+		return false;
+	}
+	if (template_find(daemon, wish->name)) {
+		refuse(refusal, "EEXIST", "%s is the name of a template", wish->name);
 		return false;
 	}
 	if (daemon->guest_count == DAEMON_GUESTS_MAX) {

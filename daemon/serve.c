@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "registry.h"
 #include "run.h"
+#include "template.h"
 
 /* Steps of background work between two looks at the sockets; each at most 64 pages. */
 #define IDLE_STEPS 4
@@ -46,7 +47,10 @@ void serve_block_signals(void)
 
 bool serve_turn(void *arg)
 {
-	return registry_turn(arg);
+	struct daemon *daemon = arg;
+	bool more = registry_turn(daemon);
+
+	return template_turn(daemon) || more;
 }
 
 bool serve_idle(void *arg)
@@ -110,6 +114,9 @@ int serve(struct daemon *daemon, struct run *run)
 		log_error("cannot wait for events: %s", strerror(-error));
 		server.status = 1;
 	}
+	/* Their processes find out by themselves. */
+	while (daemon->templates)
+		template_destroy(daemon->templates);
 	loop_remove(daemon->loop, &server.signals);
 	close(server.signals.fd);
 	return server.status;

@@ -45,14 +45,23 @@ static void on_socket(struct watch *watch, uint32_t ready)
 		host->ended(host->arg, error);
 }
 
+static void mark_pending(struct session *session, struct session_queue *queue)
+{
+	const struct session_host *host = session->host;
+
+	queue->pending = true;
+	if (!session->pending && host->woken)
+		host->woken(host->arg);
+	session->pending = true;
+}
+
 static void on_kick(struct watch *watch, uint32_t ready)
 {
 	struct session_queue *queue =
 		(struct session_queue *)((char *)watch - offsetof(struct session_queue, kick));
 
 	queue->session->host->counters->kicks++;
-	queue->pending = true;
-	queue->session->pending = true;
+	mark_pending(queue->session, queue);
 }
 
 int session_create(const struct session_host *host, int fd, struct session **out)
@@ -305,12 +314,6 @@ enum guest_error session_receive(struct session *session, bool *closed)
 		messages++;
 	}
 	return GUEST_OK;
-}
-
-static void mark_pending(struct session *session, struct session_queue *queue)
-{
-	queue->pending = true;
-	session->pending = true;
 }
 
 enum guest_error session_start_queue(struct session *session, uint16_t index, int fd)

@@ -25,6 +25,8 @@ struct session_host {
 	uint16_t queues;
 	/* The front-end started a ring, or took a fresh start that freed what was lost. */
 	void (*in_use)(void *arg, bool in_use);
+	/* Something came up for the next turn. NULL: nobody asks. */
+	void (*woken)(void *arg);
 	/* The session is over, with @error or by its peer's wish; destroy it. */
 	void (*ended)(void *arg, enum guest_error error);
 	void *arg;

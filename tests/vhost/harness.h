@@ -21,6 +21,9 @@ struct harness *harness_create_sized(uint64_t capacity, uint64_t persistent);
 /* Runs tmem_engine_check, and destroys what is left. */
 void harness_destroy(struct harness *harness);
 
+/* A turn for more than the guests. */
+void harness_also(struct harness *harness, bool (*turn_of)(struct daemon *daemon));
+
 struct daemon *harness_daemon(struct harness *harness);
 /* A path in the harness's own directory; valid until the next call. */
 const char *harness_path(struct harness *harness, const char *name);
