@@ -25,6 +25,7 @@
 #include "sweep.c"
 #include "pool.c"
 #include "grant.c"
+#include "share.c"
 #include "client.c"
 #include "engine.c"
 #include "stats.c"

@@ -15,6 +15,7 @@ struct walk {
 	/* Of the client being walked: ephemeral, persistent. */
 	uint64_t blocks[2]; /* that some slot leads to */
 	uint64_t ordered;   /* ephemeral ones whose own object leads to them */
+	uint64_t marked;    /* entries of put order that lead to a page */
 	uint64_t bytes[2];
 	uint64_t index[2];
 	uint32_t dying;
@@ -210,7 +211,8 @@ static int check_slot(struct walk *walk, const struct pool *pool, uint32_t numbe
 	const struct block *block;
 
 	EXPECT(walk, slot & SLOT_PRESENT);
-	EXPECT(walk, extent->heap == pool->heap);
+	EXPECT(walk, extent->heap->client == pool->client);
+	EXPECT(walk, extent->heap->record || extent->heap == pool->heap);
 	if (extent->state == EXTENT_DEAD)
 		return 0;
 	EXPECT(walk, extent->state == EXTENT_PAGES || extent->state == EXTENT_PACKED);
@@ -466,42 +468,85 @@ static int check_order(struct walk *walk, struct heap *heap)
 	walk->used[SLAB_ORDER] += segments + !!heap->order.spare;
 	EXPECT(walk, segments == heap->order.segments);
 	EXPECT(walk, entries == heap->order.entries);
-	EXPECT(walk, marked == walk->ordered);
+	walk->marked += marked;
 	return 0;
 }
 
 /* ---- all of it ---- */
 
+/* The members' heaps of a share: counted, and charged to somebody who is alive. */
+static int check_member_heaps(struct walk *walk, struct tmem_client *share, uint64_t *live)
+{
+	const struct pool *pool;
+	struct heap *heap;
+	uint32_t members = 0, used = 0;
+
+	for (heap = share->heap[0].next; heap; heap = heap->next) {
+		walk->used[SLAB_HEAP]++;
+		EXPECT(walk, heap->record && heap->pinned && heap->client == share);
+		EXPECT(walk, heap->charged == share || heap->charged->state == CLIENT_ALIVE);
+		EXPECT(walk, !heap->used_by || heap->used_by->heap == heap);
+		used += heap->used_by != NULL;
+		if (check_heap(walk, heap) || check_order(walk, heap))
+			return -TMEM_EIO;
+		*live += heap->live;
+	}
+	for (pool = share->members; pool; pool = pool->next_member) {
+		EXPECT(walk, pool->state == POOL_ALIVE && pool->home->client == share);
+		members++;
+	}
+	EXPECT(walk, members == used);
+	EXPECT(walk, !share->is_share || (share->state == CLIENT_ALIVE) == (members != 0));
+	return 0;
+}
+
+static __attribute__((noinline)) int check_pools(struct walk *walk, struct tmem_client *client)
+{
+	uint32_t i, kind, dying_pools = 0;
+	struct pool *pool;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		for (kind = 0; kind < POOL_KINDS; kind++)
+			walk->used[SLAB_POOL] += !!client->pool_record[kind][i];
+		pool = client->pools[i];
+		if (!pool || pool->home != pool)
+			continue;
+		dying_pools += pool->state == POOL_DYING;
+		if (check_pool(walk, pool))
+			return -TMEM_EIO;
+	}
+	EXPECT(walk, dying_pools == client->dying_pools);
+	return 0;
+}
+
 static __attribute__((noinline)) int check_client(struct walk *walk, struct tmem_client *client)
 {
-	uint32_t i, dying_pools = 0;
+	uint64_t live = client->heap[0].live;
+	uint32_t i;
 
 	memset(walk->blocks, 0, sizeof(walk->blocks));
 	memset(walk->bytes, 0, sizeof(walk->bytes));
 	memset(walk->index, 0, sizeof(walk->index));
 	walk->ordered = 0;
+	walk->marked = 0;
 	walk->dying = 0;
 	walk->used[SLAB_CLIENT]++;
 	for (i = 0; i < 2; i++)
 		if (check_heap(walk, &client->heap[i]) || check_dying(walk, client, (int)i))
 			return -TMEM_EIO;
 	EXPECT(walk, walk->dying == client->dying_count);
-	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		walk->used[SLAB_POOL] += !!client->pool_record[0][i] + !!client->pool_record[1][i];
-		if (!client->pools[i])
-			continue;
-		dying_pools += client->pools[i]->state == POOL_DYING;
-		if (check_pool(walk, client->pools[i]))
-			return -TMEM_EIO;
-	}
-	EXPECT(walk, dying_pools == client->dying_pools);
-	EXPECT(walk, walk->blocks[0] == client->heap[0].live);
+	if (check_pools(walk, client) || check_member_heaps(walk, client, &live))
+		return -TMEM_EIO;
+	EXPECT(walk, walk->blocks[0] == live);
 	EXPECT(walk, walk->blocks[1] == client->heap[1].live);
 	if (client->state == CLIENT_ALIVE) {
 		EXPECT(walk, client->billed == walk->bytes[1] + walk->index[1]);
 		EXPECT(walk, client->dying_count || client->billed <= client->allocation);
 	}
-	return check_order(walk, &client->heap[0]);
+	if (check_order(walk, &client->heap[0]))
+		return -TMEM_EIO;
+	EXPECT(walk, walk->marked == walk->ordered);
+	return 0;
 }
 
 static __attribute__((noinline)) int check_slabs(struct walk *walk)
@@ -539,15 +584,23 @@ static int check_engine(struct walk *walk)
 {
 	struct tmem_engine *engine = walk->engine;
 	struct tmem_client *client;
+	const struct heap *heap;
 	uint64_t extents = (uint64_t)engine->ready_count * engine->extent_size, allocated = 0;
+	uint64_t shared = 0, charged = 0;
 
 	for (client = engine->clients; client; client = client->next) {
 		if (check_client(walk, client))
 			return -TMEM_EIO;
-		extents += client->heap[0].extent_bytes + client->heap[1].extent_bytes;
+		extents += client->heap[1].extent_bytes;
+		for (heap = &client->heap[0]; heap; heap = heap->next) {
+			extents += heap->extent_bytes;
+			shared += heap->record ? heap->extent_bytes : 0;
+		}
+		charged += client->shared_bytes;
 		allocated += client->allocation;
 	}
 	EXPECT(walk, allocated == engine->allocated);
+	EXPECT(walk, shared == charged);
 	EXPECT(walk, extents + engine->meta_bytes == engine->bytes);
 	return check_slabs(walk);
 }

@@ -136,15 +136,22 @@ static void init_client(struct tmem_engine *engine, struct tmem_client *client, 
 	tmem_heap_create(&client->heap[0], client, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
 	tmem_heap_create(&client->heap[1], client, TMEM_EXTENT_PERSISTENT,
 			 persistent_size(engine, config->allocation));
+	client->heap[1].pinned = 1;
 }
 
 /* Nothing uses the client any more. No lock held. */
 void tmem_client_free(struct tmem_client *client)
 {
 	struct tmem_engine *engine = client->engine;
+	struct heap *heap, *next;
 	uint32_t i;
 
 	tmem_pending_settle_all(engine);
+	for (heap = client->heap[0].next; heap; heap = next) {
+		next = heap->next;
+		tmem_heap_destroy(heap);
+		tmem_slab_give(&engine->slab[SLAB_HEAP], heap->record, NULL);
+	}
 	for (i = 0; i < 2; i++)
 		tmem_heap_destroy(&client->heap[i]);
 	tmem_pool_records_free(client);
@@ -156,8 +163,10 @@ void tmem_client_free(struct tmem_client *client)
 	tmem_slab_give(&engine->slab[SLAB_CLIENT], client->record, NULL);
 }
 
-int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
-		       const struct tmem_client_config *config, struct tmem_client **result)
+/* @is_share: what stands behind a shared pool, see share.c. */
+int tmem_client_make(struct tmem_engine *engine, struct tmem_worker *worker,
+		     const struct tmem_client_config *config, int is_share,
+		     struct tmem_client **result)
 {
 	struct tmem_client *client;
 	struct heap *heap;
@@ -184,6 +193,7 @@ int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
 	}
 	client = tmem_slab_at(&engine->slab[SLAB_CLIENT], record);
 	init_client(engine, client, record, config);
+	client->is_share = (uint32_t)is_share;
 	heap = &client->heap[1];
 	if (config->allocation &&
 	    (tmem_heap_fill(heap, worker,
@@ -201,6 +211,12 @@ int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
 	return 0;
 }
 
+int tmem_client_create(struct tmem_engine *engine, struct tmem_worker *worker,
+		       const struct tmem_client_config *config, struct tmem_client **client)
+{
+	return tmem_client_make(engine, worker, config, 0, client);
+}
+
 static void kill_pools_locked(struct tmem_client *client)
 {
 	uint32_t i;
@@ -210,15 +226,20 @@ static void kill_pools_locked(struct tmem_client *client)
 			tmem_pool_kill_locked(client, client->pools[i]);
 }
 
+void tmem_client_kill_locked(struct tmem_client *client)
+{
+	tmem_store(&client->state, (uint32_t)CLIENT_DYING);
+	kill_pools_locked(client);
+	tmem_policy_forget(client->engine);
+}
+
 void tmem_client_destroy(struct tmem_client *client, struct tmem_worker *worker)
 {
 	struct tmem_engine *engine = client->engine;
 
 	worker->touched = 0;
 	tmem_lock(&engine->lock);
-	tmem_store(&client->state, (uint32_t)CLIENT_DYING);
-	kill_pools_locked(client);
-	tmem_policy_forget(engine);
+	tmem_client_kill_locked(client);
 	tmem_unlock(&engine->lock);
 }
 
@@ -260,7 +281,8 @@ int tmem_client_set_codec(struct tmem_client *client, uint8_t codec)
 /* What a client's ephemeral pools take: extents, and the records that find their pages. */
 uint64_t tmem_client_bytes(const struct tmem_client *client)
 {
-	uint64_t bytes = tmem_load(&client->heap[0].extent_bytes);
+	uint64_t bytes =
+		tmem_load(&client->heap[0].extent_bytes) + tmem_load(&client->shared_bytes);
 	const struct pool *pool;
 	uint32_t i;
 
@@ -296,6 +318,8 @@ uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *wor
 	tmem_pending_settle_all(client->engine);
 	while (given < bytes && size) {
 		size = tmem_heap_drop_one(&client->heap[0]);
+		if (!size)
+			size = tmem_share_drop_one(client, worker);
 		given += size;
 	}
 	return given;

@@ -68,7 +68,7 @@ static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 	}
 	subtract_locked(heap, extent);
 	*size = extent->size;
-	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
+	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
 	heap->dropped++;
 	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);

@@ -56,6 +56,7 @@ static int make_slabs(struct tmem_engine *engine)
 		[SLAB_BUCKETS] = {TMEM_EXTENT_META, sizeof(struct bucket_page)},
 		[SLAB_MAP] = {TMEM_EXTENT_META, sizeof(struct bucket_map)},
 		[SLAB_POOL] = {TMEM_EXTENT_META, pool},
+		[SLAB_HEAP] = {TMEM_EXTENT_META, sizeof(struct heap)},
 		[SLAB_CLIENT] = {TMEM_EXTENT_META, sizeof(struct tmem_client)},
 	};
 	uint32_t i;
@@ -205,6 +206,20 @@ static struct tmem_client *client_at(struct tmem_engine *engine, uint32_t turn)
 	return client;
 }
 
+/* Dying, and nothing is left to sweep. Its pools are killed in one go under L1. */
+static int is_dead(struct tmem_client *client)
+{
+	struct tmem_lock *lock = &client->engine->lock;
+	int dead;
+
+	if (tmem_likely(tmem_load(&client->state) != CLIENT_DYING))
+		return 0;
+	tmem_lock(lock);
+	dead = !tmem_load(&client->dying_pools);
+	tmem_unlock(lock);
+	return dead;
+}
+
 /* A dying client without pools leaves; whoever sees the sweeper free takes it. */
 static int bury_client(struct tmem_client *client)
 {
@@ -212,8 +227,8 @@ static int bury_client(struct tmem_client *client)
 	struct tmem_client **link;
 	uint32_t idle = 0;
 
-	if (client->state != CLIENT_DYING || tmem_load(&client->dying_pools) ||
-	    tmem_policy_visited(engine, &client->heap[0]) || !tmem_cas(&client->sweeper, &idle, 1u))
+	if (!is_dead(client) || tmem_policy_visited(engine, client) ||
+	    tmem_share_used(engine, client) || !tmem_cas(&client->sweeper, &idle, 1u))
 		return 0;
 	tmem_lock(&engine->lock);
 	for (link = &engine->clients; *link && *link != client; link = &(*link)->next)
@@ -228,6 +243,7 @@ static int bury_client(struct tmem_client *client)
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
 {
 	struct tmem_client *client;
+	struct heap *heap;
 	uint32_t done = 0, turn = 0, idle = 0;
 
 	worker->touched = 0;
@@ -236,9 +252,9 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	tmem_pending_settle_all(engine);
 	while (done < budget && (client = client_at(engine, turn))) {
 		done += tmem_sweep_client(client, worker, budget - done);
-		if (done < budget)
-			done += (tmem_order_compact(&client->heap[0], 64 * (budget - done)) + 63) /
-				64;
+		for (heap = &client->heap[0]; heap && done < budget;
+		     heap = tmem_load_acquire(&heap->next))
+			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
 		if (done < budget && bury_client(client))
 			done++;
 		else

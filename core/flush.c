@@ -87,17 +87,17 @@ int tmem_flush(struct tmem_client *client, struct tmem_worker *worker,
 	       const struct tmem_handle *handle)
 {
 	struct counters *counters;
-	struct pool *pool;
-	struct key key;
+	struct access access;
 	int err;
 
-	err = tmem_begin(client, worker, handle, &pool, &key);
+	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
-	counters = tmem_counters(pool, worker);
+	counters = tmem_counters(access.pool, worker);
 	tmem_count(counters, flushes, 1);
-	err = tmem_take(worker, pool, &key, 0);
+	err = tmem_take(worker, access.home, &access.key, 0);
 	tmem_count(counters, flushes_found, err);
+	tmem_end(worker, &access);
 	return err;
 }
 
@@ -154,43 +154,52 @@ static void flush_groups(struct tmem_worker *worker, struct pool *pool,
 	}
 }
 
-int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
-		     const struct tmem_handle *handle, uint64_t count)
+/* The indexes @first to @last, which are not in one group, of an object. */
+static void flush_groups_and_edges(struct tmem_worker *worker, struct pool *pool,
+				   const struct tmem_handle *handle, const struct key *key,
+				   uint32_t first, uint32_t last)
 {
-	uint32_t last = handle->index, low = last / TMEM_GROUP_PAGES, high, twin;
-	uint32_t from = last % TMEM_GROUP_PAGES, to;
-	struct pool *pool;
-	struct key key;
-	int err;
+	uint32_t low = first / TMEM_GROUP_PAGES, high = last / TMEM_GROUP_PAGES, twin;
+	uint32_t from = first % TMEM_GROUP_PAGES, to = last % TMEM_GROUP_PAGES;
 
-	err = tmem_begin(client, worker, handle, &pool, &key);
-	if (err)
-		return err;
-	tmem_count(tmem_counters(pool, worker), range_flushes, 1);
-	if (!count)
-		return 0;
-	last += (uint32_t)tmem_min64(count - 1, 0xffffffffu - last);
-	high = last / TMEM_GROUP_PAGES;
-	to = last % TMEM_GROUP_PAGES;
-	if (low == high) {
-		flush_edge(worker, pool, handle, low, from, to);
-		return 0;
-	}
 	/* Group 0 hangs from the object itself, so it is always done here. */
 	if (from || !low)
 		flush_edge(worker, pool, handle, low++, from, TMEM_GROUP_PAGES - 1);
 	if (to != TMEM_GROUP_PAGES - 1)
 		flush_edge(worker, pool, handle, high--, 0, to);
 	if (low > high)
-		return 0;
+		return;
 	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES)) {
-		flush_groups(worker, pool, handle, &key, low, high);
-		return 0;
+		flush_groups(worker, pool, handle, key, low, high);
+		return;
 	}
-	twin = tmem_object_split(worker, pool, &key, low, high);
+	twin = tmem_object_split(worker, pool, key, low, high);
 	if (twin)
-		tmem_dying_add(client, pool, twin);
+		tmem_dying_add(pool, twin);
 	tmem_spares_settle(worker, pool);
+}
+
+int tmem_flush_range(struct tmem_client *client, struct tmem_worker *worker,
+		     const struct tmem_handle *handle, uint64_t count)
+{
+	uint32_t first = handle->index, last;
+	struct access access;
+	int err;
+
+	err = tmem_begin(client, worker, handle, &access);
+	if (err)
+		return err;
+	tmem_count(tmem_counters(access.pool, worker), range_flushes, 1);
+	if (count) {
+		last = first + (uint32_t)tmem_min64(count - 1, 0xffffffffu - first);
+		if (first / TMEM_GROUP_PAGES == last / TMEM_GROUP_PAGES)
+			flush_edge(worker, access.home, handle, first / TMEM_GROUP_PAGES,
+				   first % TMEM_GROUP_PAGES, last % TMEM_GROUP_PAGES);
+		else
+			flush_groups_and_edges(worker, access.home, handle, &access.key, first,
+					       last);
+	}
+	tmem_end(worker, &access);
 	return 0;
 }
 
@@ -198,24 +207,24 @@ int tmem_flush_object(struct tmem_client *client, struct tmem_worker *worker,
 		      const struct tmem_handle *handle)
 {
 	struct counters *counters;
-	struct pool *pool;
-	struct key key;
+	struct access access;
 	uint32_t number;
 	int err;
 
-	err = tmem_begin(client, worker, handle, &pool, &key);
+	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
-	counters = tmem_counters(pool, worker);
+	counters = tmem_counters(access.pool, worker);
 	tmem_count(counters, object_flushes, 1);
-	number = tmem_object_detach(worker, pool, &key);
-	if (!number)
-		return 0;
-	tmem_count(counters, object_flushes_found, 1);
-	tmem_dying_add(client, pool, number);
-	/* The usual file is gone whole by this. */
-	tmem_sweep_client(client, worker, 2);
-	return 1;
+	number = tmem_object_detach(worker, access.home, &access.key);
+	if (number) {
+		tmem_count(counters, object_flushes_found, 1);
+		tmem_dying_add(access.home, number);
+		/* The usual file is gone whole by this. */
+		tmem_sweep_client(access.home->client, worker, 2);
+	}
+	tmem_end(worker, &access);
+	return number != 0;
 }
 
 void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Where a page comes back from. A private ephemeral page is taken out of its
- * slot first and then copied, by the only one who still knows of it, while
- * its extent is held against dropping; any other page is pinned and copied.
+ * slot first and then copied, by the only one who still knows of it; any
+ * other page is pinned and copied. An ephemeral page's extent is held against
+ * dropping meanwhile.
  * The copy runs outside every lock.
  */
 #include "internal.h"
@@ -63,55 +64,58 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	struct tmem_engine *engine = worker->engine;
 	struct counters *counters;
 	struct tmem_lock *lock;
+	struct access access;
 	struct sought sought;
 	struct extent *extent;
 	struct block *block;
-	struct pool *pool;
-	struct key key;
+	struct heap *heap;
 	uint64_t value = 0;
-	uint32_t unit, generation = 0;
+	uint32_t unit, flags, generation = 0;
 	tmem_word *slot;
-	int exclusive, named, err;
+	int exclusive, held, named, err;
 
-	err = tmem_begin(client, worker, handle, &pool, &key);
+	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
-	tmem_slot_seek(worker, pool, &key, &sought);
+	tmem_slot_seek(worker, access.home, &access.key, &sought);
 	if (tmem_likely(sought.value))
 		prefetch(engine, sought.value);
 	tmem_pending_settle(worker->pending);
-	counters = tmem_counters(pool, worker);
+	counters = tmem_counters(access.pool, worker);
 	tmem_count(counters, gets, 1);
-	exclusive = !(pool->flags & TMEM_POOL_PERSISTENT);
+	flags = access.pool->flags;
+	exclusive = !(flags & (TMEM_POOL_PERSISTENT | TMEM_POOL_SHARED));
+	held = !(flags & TMEM_POOL_PERSISTENT);
 
-	lock = tmem_shard(engine, &key);
+	lock = tmem_shard(engine, &access.key);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, &key, &sought);
+	slot = tmem_slot_find(worker, access.home, &access.key, &sought);
 	if (slot)
 		value = *slot;
 	if (!value)
 		goto miss;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
-	if (exclusive) {
+	if (held && !hold(worker, extent)) {
 		tmem_store(slot, (uint64_t)0);
-		if (!hold(worker, extent)) {
-			tmem_slot_cleared(worker, pool, &key, sought.object, slot);
-			goto miss;
-		}
-		generation = tmem_load(&extent->generation);
+		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
+		goto miss;
 	}
+	heap = tmem_load(&extent->heap);
 	block = tmem_block(extent, unit);
 	worker->touched++;
-	named = is_named(block, sought.object, key.index);
-	if (exclusive)
-		tmem_slot_cleared(worker, pool, &key, sought.object, slot);
-	else
+	named = is_named(block, sought.object, access.key.index);
+	if (exclusive) {
+		generation = tmem_load(&extent->generation);
+		tmem_store(slot, (uint64_t)0);
+		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
+	} else {
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
+	}
 	tmem_unlock(lock);
-	tmem_spares_settle(worker, pool);
+	tmem_spares_settle(worker, access.home);
 	tmem_count(counters, gets_hit, 1);
-	tmem_pending_prepare(worker, pool->heap, SLOT_PLACE(value), generation);
+	tmem_pending_prepare(worker, heap, SLOT_PLACE(value), generation);
 	if (tmem_likely(named))
 		err = tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
 				  SLOT_LENGTH(value), page);
@@ -119,21 +123,24 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		err = -TMEM_EIO;
 	if (exclusive) {
 		tmem_pending_leave(worker);
-		tmem_store_release(&worker->held, 0u);
 	} else {
 		/* What failed its check is gone; while it is pinned no other page has its place. */
 		if (tmem_unlikely(err))
-			tmem_take(worker, pool, &key, value);
-		tmem_heap_unpin(pool->heap, extent, block, SLOT_PLACE(value));
+			tmem_take(worker, access.home, &access.key, value);
+		tmem_heap_unpin(heap, extent, block, SLOT_PLACE(value));
 	}
+	if (held)
+		tmem_store_release(&worker->held, 0u);
 	if (tmem_unlikely(err)) {
 		tmem_count(counters, gets_hit, -1);
 		tmem_count(counters, gets_lost, 1);
 	}
+	tmem_end(worker, &access);
 	return err;
 
 miss:
 	tmem_unlock(lock);
-	tmem_spares_settle(worker, pool);
+	tmem_spares_settle(worker, access.home);
+	tmem_end(worker, &access);
 	return -TMEM_ENOENT;
 }

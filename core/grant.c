@@ -42,6 +42,19 @@ int tmem_client_grant(struct tmem_client *client, const uint64_t uuid[2])
 	return err;
 }
 
+static void end_membership_locked(struct tmem_client *client, const uint64_t uuid[2])
+{
+	struct pool *pool;
+	uint32_t i;
+
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		pool = client->pools[i];
+		if (pool && pool->home != pool && pool->home->client->uuid[0] == uuid[0] &&
+		    pool->home->client->uuid[1] == uuid[1])
+			tmem_share_leave_locked(pool);
+	}
+}
+
 int tmem_client_revoke(struct tmem_client *client, struct tmem_worker *worker,
 		       const uint64_t uuid[2], int now)
 {
@@ -58,7 +71,8 @@ int tmem_client_revoke(struct tmem_client *client, struct tmem_worker *worker,
 		client->grant[i][1] = client->grant[last][1];
 		err = 0;
 	}
-	(void)now; /* no pool can be shared yet */
+	if (!err && now)
+		end_membership_locked(client, uuid);
 	tmem_unlock(lock);
 	return err;
 }

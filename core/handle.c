@@ -22,15 +22,23 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
 }
 
-/* 0 with *@pool and *@key set, or -TMEM_ENODEV, -TMEM_ESHUTDOWN. */
+/* 0 with *@access set, until tmem_end(); or -TMEM_ENODEV, -TMEM_ESHUTDOWN. */
 int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
-	       const struct tmem_handle *handle, struct pool **pool, struct key *key)
+	       const struct tmem_handle *handle, struct access *access)
 {
 	int err;
 
 	worker->touched = 0;
-	err = tmem_pool_find(client, handle->pool, pool);
-	if (!err)
-		tmem_key_make(worker->engine, *pool, handle, key);
-	return err;
+	err = tmem_pool_find(client, handle->pool, &access->pool);
+	if (tmem_unlikely(err))
+		return err;
+	access->home = tmem_load(&access->pool->home);
+	access->heap = tmem_load(&access->pool->heap);
+	if (tmem_unlikely(access->home != access->pool)) {
+		err = tmem_share_enter(worker, handle->pool, access);
+		if (err)
+			return err;
+	}
+	tmem_key_make(worker->engine, access->home, handle, &access->key);
+	return 0;
 }

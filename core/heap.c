@@ -19,6 +19,7 @@ void tmem_heap_create(struct heap *heap, struct tmem_client *client, enum tmem_e
 	memset(heap, 0, sizeof(*heap));
 	tmem_lock_init(&heap->lock, 3);
 	heap->client = client;
+	heap->charged = client;
 	heap->kind = kind;
 	heap->extent_size = extent_size;
 }
@@ -38,6 +39,24 @@ static int is_large(const struct heap *heap)
 {
 	return tmem_load(&heap->extent_bytes) >=
 	       (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size;
+}
+
+/* Extents of @bytes came, or went. The bytes of shared pools are summed for who is charged. */
+void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes)
+{
+	tmem_bump(&heap->extent_bytes, bytes);
+	if (heap->record)
+		tmem_add(&heap->charged->shared_bytes, bytes);
+}
+
+/* All that the heap has counts against @client from now on. L1 is held. */
+void tmem_heap_charge(struct heap *heap, struct tmem_client *client)
+{
+	tmem_lock(&heap->lock);
+	tmem_sub(&heap->charged->shared_bytes, heap->extent_bytes);
+	tmem_add(&client->shared_bytes, heap->extent_bytes);
+	tmem_store(&heap->charged, client);
+	tmem_unlock(&heap->lock);
 }
 
 /* ---- shapes of extents ---- */
@@ -236,7 +255,7 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 		add_empty_locked(heap, extent);
 		return NULL;
 	}
-	tmem_bump(&heap->extent_bytes, -(uint64_t)extent->size);
+	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
 	/* In no list any more: nobody may drop it before it is closed. */
 	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
 	return extent;
@@ -255,9 +274,7 @@ void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation)
 	tmem_lock(&heap->lock);
 	if (tmem_load(&extent->generation) == generation && tmem_load(&extent->heap) == heap) {
 		block = tmem_block(extent, tmem_place_unit(place));
-		/* Pages of private ephemeral pools are never pinned. */
-		if (!is_persistent(heap) ||
-		    !(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
+		if (!heap->pinned || !(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
 			closed = free_locked(heap, extent, place);
 	}
 	tmem_unlock(&heap->lock);
@@ -285,7 +302,7 @@ void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *blo
 static void add_extent(struct heap *heap, struct extent *extent)
 {
 	tmem_lock(&heap->lock);
-	tmem_bump(&heap->extent_bytes, extent->size);
+	tmem_heap_grown_locked(heap, extent->size);
 	add_empty_locked(heap, extent);
 	tmem_unlock(&heap->lock);
 }
@@ -335,10 +352,11 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 {
 	struct tmem_engine *engine = heap->client->engine;
 	uint32_t size = next_size(heap);
-	uint64_t cap = tmem_load(&heap->client->cap);
+	struct tmem_client *charged = tmem_load(&heap->charged);
+	uint64_t cap = tmem_load(&charged->cap);
 	int pages =
 		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
-	uint64_t held = cap ? tmem_client_bytes(heap->client) : 0;
+	uint64_t held = cap ? tmem_client_bytes(charged) : 0;
 	int capped = cap && (held >= cap || size > cap - held);
 	struct extent *extent;
 

@@ -79,6 +79,14 @@ struct key {
 	uint32_t pool; /* serial */
 };
 
+/* What an operation found out first: whose view, which pool, which heap, and what to look for. */
+struct access {
+	struct pool *pool; /* the client's: counters, codec, flags */
+	struct pool *home; /* where the index is; mostly the same */
+	struct heap *heap; /* where the client's puts go */
+	struct key key;
+};
+
 #define TMEM_COUNTER_WORD_(name, unit, sentence) tmem_word name;
 
 struct counters {
@@ -96,6 +104,12 @@ struct pool {
 	uint32_t number; /* the client's; low 4 bits: its place in client->pools */
 	uint32_t flags;
 	struct tmem_client *client;
+	/*
+	 * The pool that has the directory and its pages' figures: this one, or
+	 * what a member's view of a shared pool is a view of (share.c).
+	 */
+	struct pool *home;
+	struct pool *next_member; /* under L1 */
 	struct heap *heap;
 	struct slab *objects;
 	uint64_t cookie;

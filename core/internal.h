@@ -35,6 +35,8 @@
 
 /* ---- client, worker, engine ---- */
 
+enum pool_kind { POOL_EPHEMERAL, POOL_PERSISTENT, POOL_MEMBER, POOL_KINDS };
+
 enum client_state { CLIENT_NONE, CLIENT_ALIVE, CLIENT_DYING };
 
 /* Where a sweep of the index for dead extents stands. */
@@ -61,6 +63,7 @@ enum slab_name {
 	SLAB_BUCKETS,
 	SLAB_MAP,
 	SLAB_POOL,
+	SLAB_HEAP,
 	SLAB_CLIENT,
 	SLAB_COUNT
 };
@@ -75,19 +78,25 @@ struct tmem_client {
 	uint64_t pieces;  /* of ephemeral extents; scratch of the policy */
 	uint64_t session; /* nonce */
 	uint32_t has_session;
+	/* Of a share, the client behind one shared pool (share.c). */
+	uint32_t is_share;
+	uint32_t share_flags;
+	uint64_t uuid[2];     /* 0: not published, or gone */
+	struct pool *members; /* the oldest first */
 	uint32_t grant_count;
 	uint64_t grant[TMEM_GRANTS][2];		    /* uuids */
 	uint32_t pool_epoch[TMEM_POOLS_PER_CLIENT]; /* pools made at this place in this session */
 	/* Written under L1, read without. */
 	struct pool *pools[TMEM_POOLS_PER_CLIENT];
-	/* Ephemeral, persistent. Kept: who is late finds a pool of this client and kind. */
-	uint32_t pool_record[2][TMEM_POOLS_PER_CLIENT];
+	/* By kind. Kept: who is late finds a pool of this client and kind. */
+	uint32_t pool_record[POOL_KINDS][TMEM_POOLS_PER_CLIENT];
 	uint32_t frozen;
 	uint32_t codec;
 	uint32_t weight;
 	tmem_word cap;
 	uint64_t allocation;
-	tmem_word billed; /* atomic: persistent blocks and their index */
+	tmem_word shared_bytes; /* atomic: extents of shared pools that count against it */
+	tmem_word billed;	/* atomic: persistent blocks and their index */
 	struct promise promise[SLAB_COUNT];
 	struct heap heap[2]; /* ephemeral, persistent */
 	/* Dead objects whose pages are not freed yet: ephemeral, persistent. */
@@ -135,6 +144,8 @@ struct tmem_worker {
 	 * with a full fence before it looks at the extent's generation.
 	 */
 	uint32_t held;
+	struct tmem_client
+		*sharing;      /* the share it is in a call for, which is not freed meanwhile */
 	struct heap *visiting; /* the heap it takes room from: the client is not freed meanwhile */
 	/* Owned by the worker. */
 	uint32_t touched;
@@ -350,6 +361,8 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
+void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes);
+void tmem_heap_charge(struct heap *heap, struct tmem_client *client);
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length);
 void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, uint32_t codec,
 			  uint32_t pool);
@@ -445,7 +458,22 @@ static inline tmem_word *tmem_group_slot(tmem_word *const *slots, uint32_t count
 void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 		   const struct tmem_handle *handle, struct key *key);
 int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
-	       const struct tmem_handle *handle, struct pool **pool, struct key *key);
+	       const struct tmem_handle *handle, struct access *access);
+
+/* After an operation that tmem_begin() let in. */
+static inline void tmem_end(struct tmem_worker *worker, const struct access *access)
+{
+	if (tmem_unlikely(access->home != access->pool))
+		tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+}
+
+/* share.c */
+int tmem_share_enter(struct tmem_worker *worker, uint32_t number, struct access *access);
+int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
+		    const struct tmem_pool_config *config);
+void tmem_share_leave_locked(struct pool *pool);
+int tmem_share_used(const struct tmem_engine *engine, const struct tmem_client *share);
+uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker);
 
 /* detach.c: without locks */
 uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const struct key *key);
@@ -496,7 +524,7 @@ int tmem_bill(struct tmem_client *client, uint64_t fresh, uint64_t old);
 struct heap *tmem_policy_victim(struct tmem_engine *engine, struct tmem_worker *worker);
 void tmem_policy_leave(struct tmem_worker *worker);
 void tmem_policy_forget(struct tmem_engine *engine);
-int tmem_policy_visited(struct tmem_engine *engine, const struct heap *heap);
+int tmem_policy_visited(struct tmem_engine *engine, const struct tmem_client *client);
 
 /* compact.c */
 int tmem_compact(struct heap *heap, struct tmem_worker *worker);
@@ -504,11 +532,19 @@ void tmem_compact_freed_locked(struct heap *heap, struct extent *extent, struct 
 			       uint32_t units);
 
 /* sweep.c */
-void tmem_dying_add(struct tmem_client *client, const struct pool *pool, uint32_t object);
+void tmem_dying_add(const struct pool *pool, uint32_t object);
+int tmem_sweep_due(const struct tmem_client *client);
 uint32_t tmem_sweep_client(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget);
 
 /* pool.c */
 int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **pool);
+struct pool *tmem_pool_record(struct tmem_client *client, struct tmem_worker *worker,
+			      uint32_t flags);
+int tmem_pool_place_locked(struct tmem_client *client, const struct tmem_pool_config *config,
+			   int *found);
+struct pool *tmem_pool_take_locked(struct tmem_client *client, uint32_t place, struct pool **spare);
+void tmem_pool_init(struct pool *pool, const struct tmem_pool_config *config);
+void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uint32_t place);
 void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool);
 void tmem_pool_free(struct pool *pool);
 void tmem_pool_records_free(struct tmem_client *client);
@@ -517,6 +553,10 @@ void tmem_pool_records_free(struct tmem_client *client);
 int tmem_granted_locked(const struct tmem_client *client, const uint64_t uuid[2]);
 
 /* client.c */
+int tmem_client_make(struct tmem_engine *engine, struct tmem_worker *worker,
+		     const struct tmem_client_config *config, int is_share,
+		     struct tmem_client **client);
+void tmem_client_kill_locked(struct tmem_client *client);
 void tmem_client_free(struct tmem_client *client);
 uint64_t tmem_client_bytes(const struct tmem_client *client);
 

@@ -27,7 +27,7 @@ static void count_locked(struct tmem_engine *engine, uint64_t *pieces, uint64_t 
 	for (client = engine->clients; client; client = client->next) {
 		client->pieces = tmem_client_bytes(client) >> PIECE_SHIFT;
 		*pieces += client->pieces;
-		if (client->state == CLIENT_ALIVE)
+		if (client->state == CLIENT_ALIVE && !client->is_share)
 			*weights += tmem_load(&client->weight);
 	}
 }
@@ -49,40 +49,57 @@ static uint64_t power6(uint64_t x)
 	return x * x * x * x * x * x;
 }
 
+/* A heap that may give, and how much it should. */
+struct choice {
+	struct heap *heap;
+	uint64_t score;
+};
+
+/* Whether one of @client's ephemeral heaps is a better choice. L1 is held. */
+static void weigh_locked(struct tmem_client *client, uint64_t pieces, uint64_t weights,
+			 uint32_t floor, struct choice *best)
+{
+	uint32_t now = tmem_load(&client->engine->age), birth, has;
+	struct heap *heap;
+	uint64_t score;
+
+	for (heap = &client->heap[0]; heap; heap = heap->next) {
+		if (!tmem_load(&heap->extent_bytes))
+			continue;
+		has = ratio(heap->charged, pieces, weights);
+		if (has < floor)
+			continue;
+		birth = now;
+		tmem_order_oldest(heap, &birth);
+		score = (uint64_t)(now - birth + 1) * power6(has + 1);
+		if (!best->heap || score > best->score) {
+			best->heap = heap;
+			best->score = score;
+		}
+	}
+}
+
 static struct heap *choose(struct tmem_engine *engine)
 {
+	struct choice best = {NULL, 0};
 	struct tmem_client *client;
-	struct heap *best = NULL, *heap;
-	uint32_t now = tmem_load(&engine->age), birth, has, extents;
-	uint64_t pieces, weights, score, most = 0;
+	uint64_t pieces, weights;
+	uint32_t extents;
 	int floor;
 
 	tmem_lock(&engine->lock);
 	count_locked(engine, &pieces, &weights);
 	/* At first only those who have half of their share. */
-	for (floor = RATIO_ONE / 2; floor >= 0 && !best; floor -= RATIO_ONE / 2) {
-		for (client = engine->clients; client; client = client->next) {
-			heap = &client->heap[0];
-			if (client->state != CLIENT_ALIVE || !tmem_load(&heap->extent_bytes))
-				continue;
-			has = ratio(client, pieces, weights);
-			if (has < (uint32_t)floor)
-				continue;
-			birth = now;
-			tmem_order_oldest(heap, &birth);
-			score = (uint64_t)(now - birth + 1) * power6(has + 1);
-			if (!best || score > most) {
-				best = heap;
-				most = score;
-			}
-		}
-	}
-	__atomic_store_n(&engine->victim, best, __ATOMIC_SEQ_CST);
+	for (floor = RATIO_ONE / 2; floor >= 0 && !best.heap; floor -= RATIO_ONE / 2)
+		for (client = engine->clients; client; client = client->next)
+			if (client->state == CLIENT_ALIVE)
+				weigh_locked(client, pieces, weights, (uint32_t)floor, &best);
+	__atomic_store_n(&engine->victim, best.heap, __ATOMIC_SEQ_CST);
 	/* Few at a time where few extents are all that there is. */
 	extents = (uint32_t)(pieces >> (tmem_log2(engine->extent_size) - PIECE_SHIFT));
 	tmem_store(&engine->victim_uses, tmem_min32(USES, 1 + extents / 64));
 	tmem_unlock(&engine->lock);
-	return best;
+	return best.heap;
 }
 
 /*
@@ -120,15 +137,17 @@ void tmem_policy_forget(struct tmem_engine *engine)
 	__atomic_store_n(&engine->victim, (struct heap *)NULL, __ATOMIC_SEQ_CST);
 }
 
-/* Whether some worker still takes from @heap, which is forgotten. */
-int tmem_policy_visited(struct tmem_engine *engine, const struct heap *heap)
+/* Whether some worker still takes from a heap of @client, which is forgotten. */
+int tmem_policy_visited(struct tmem_engine *engine, const struct tmem_client *client)
 {
+	const struct heap *heap;
 	struct tmem_worker *worker;
 	uint32_t i;
 
 	for (i = 0; i < engine->worker_limit; i++) {
 		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && __atomic_load_n(&worker->visiting, __ATOMIC_SEQ_CST) == heap)
+		heap = worker ? __atomic_load_n(&worker->visiting, __ATOMIC_SEQ_CST) : NULL;
+		if (heap && heap->client == client)
 			return 1;
 	}
 	return 0;

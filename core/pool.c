@@ -29,13 +29,22 @@ static int judge_pool(const struct tmem_pool_config *config)
 		return -TMEM_EINVAL;
 	if ((flags & TMEM_POOL_VERSION_MASK) >> TMEM_POOL_VERSION_SHIFT != TMEM_POOL_VERSION)
 		return -TMEM_EOPNOTSUPP;
-	if (flags & (TMEM_POOL_PAGE_MASK | TMEM_POOL_SHARED | TMEM_POOL_PRECOMPRESSED))
+	if (flags & (TMEM_POOL_PAGE_MASK | TMEM_POOL_PRECOMPRESSED))
 		return -TMEM_EOPNOTSUPP;
 	if (flags & TMEM_POOL_RESERVED)
 		return -TMEM_EINVAL;
-	if (config->uuid[0] || config->uuid[1])
+	if ((flags & TMEM_POOL_SHARED) && (flags & TMEM_POOL_PERSISTENT))
+		return -TMEM_EINVAL;
+	if (!(flags & TMEM_POOL_SHARED) != !(config->uuid[0] | config->uuid[1]))
 		return -TMEM_EINVAL;
 	return 0;
+}
+
+static uint32_t kind_of_pool(uint32_t flags)
+{
+	if (flags & TMEM_POOL_SHARED)
+		return POOL_MEMBER;
+	return flags & TMEM_POOL_PERSISTENT ? POOL_PERSISTENT : POOL_EPHEMERAL;
 }
 
 static struct pool *pool_at(struct tmem_client *client, uint32_t kind, uint32_t place)
@@ -51,7 +60,7 @@ static struct pool *pool_in_use(struct tmem_client *client, uint32_t place)
 	struct pool *pool;
 	uint32_t kind;
 
-	for (kind = 0; kind < 2; kind++) {
+	for (kind = 0; kind < POOL_KINDS; kind++) {
 		pool = pool_at(client, kind, place);
 		if (pool && pool->state != POOL_NONE)
 			return pool;
@@ -60,8 +69,8 @@ static struct pool *pool_in_use(struct tmem_client *client, uint32_t place)
 }
 
 /* A pool of the same cookie, or a place for a new one; negative: neither. L1 is held. */
-static int choose_place_locked(struct tmem_client *client, const struct tmem_pool_config *config,
-			       int *found)
+int tmem_pool_place_locked(struct tmem_client *client, const struct tmem_pool_config *config,
+			   int *found)
 {
 	struct pool *pool;
 	uint32_t i;
@@ -99,7 +108,7 @@ static void set_base(struct pool *pool)
 }
 
 /* Nobody finds the pool yet; the late ones of its record's last life look at serial and state. */
-static void init_pool(struct pool *pool, const struct tmem_pool_config *config)
+void tmem_pool_init(struct pool *pool, const struct tmem_pool_config *config)
 {
 	pool->cookie = config->cookie;
 	tmem_store(&pool->codec, (uint32_t)TMEM_CODEC_COUNT);
@@ -110,8 +119,8 @@ static void init_pool(struct pool *pool, const struct tmem_pool_config *config)
 }
 
 /* A record for a pool of this kind; NULL: no memory. No lock held. */
-static struct pool *new_record(struct tmem_client *client, struct tmem_worker *worker,
-			       uint32_t flags)
+struct pool *tmem_pool_record(struct tmem_client *client, struct tmem_worker *worker,
+			      uint32_t flags)
 {
 	struct tmem_engine *engine = client->engine;
 	int persistent = !!(flags & TMEM_POOL_PERSISTENT);
@@ -125,13 +134,14 @@ static struct pool *new_record(struct tmem_client *client, struct tmem_worker *w
 	pool->record = record;
 	pool->client = client;
 	pool->flags = flags;
+	pool->home = pool;
 	pool->heap = &client->heap[persistent];
 	pool->objects = &engine->slab[persistent ? SLAB_OBJECT_P : SLAB_OBJECT_E];
 	return pool;
 }
 
 /* L1 is held. */
-static void publish_locked(struct tmem_client *client, struct pool *pool, uint32_t place)
+void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uint32_t place)
 {
 	struct tmem_engine *engine = client->engine;
 	uint32_t epoch = client->pool_epoch[place]++;
@@ -145,42 +155,54 @@ static void publish_locked(struct tmem_client *client, struct pool *pool, uint32
 	tmem_store_release(&client->pools[place], pool);
 }
 
+/*
+ * The record of the pool's kind that the place had before, or *@spare, which
+ * is NULL then. L1 is held.
+ */
+struct pool *tmem_pool_take_locked(struct tmem_client *client, uint32_t place, struct pool **spare)
+{
+	uint32_t kind = kind_of_pool((*spare)->flags);
+	struct pool *pool = pool_at(client, kind, place);
+
+	if (!pool) {
+		pool = *spare;
+		*spare = NULL;
+		client->pool_record[kind][place] = pool->record;
+	}
+	tmem_store(&pool->state, (uint32_t)POOL_MAKING);
+	return pool;
+}
+
 int tmem_pool_create(struct tmem_client *client, struct tmem_worker *worker,
 		     const struct tmem_pool_config *config)
 {
 	struct tmem_engine *engine = client->engine;
-	struct pool *pool, *spare;
-	uint32_t kind = !!(config->flags & TMEM_POOL_PERSISTENT);
+	struct pool *pool = NULL, *spare;
 	int place, found, err;
 
 	err = judge_pool(config);
 	if (err)
 		return err;
-	spare = new_record(client, worker, config->flags);
+	if (config->flags & TMEM_POOL_SHARED)
+		return tmem_share_join(client, worker, config);
+	spare = tmem_pool_record(client, worker, config->flags);
 	if (!spare)
 		return -TMEM_ENOMEM;
 	tmem_lock(&engine->lock);
-	place = choose_place_locked(client, config, &found);
-	pool = place < 0 || found ? NULL : pool_at(client, kind, (uint32_t)place);
-	if (place >= 0 && !found) {
-		if (!pool) {
-			pool = spare;
-			spare = NULL;
-			client->pool_record[kind][place] = pool->record;
-		}
-		tmem_store(&pool->state, (uint32_t)POOL_MAKING);
-	}
+	place = tmem_pool_place_locked(client, config, &found);
+	if (place >= 0 && !found)
+		pool = tmem_pool_take_locked(client, (uint32_t)place, &spare);
 	tmem_unlock(&engine->lock);
 	if (spare)
 		tmem_slab_give(&engine->slab[SLAB_POOL], spare->record, NULL);
 	if (!pool)
 		return place;
 
-	init_pool(pool, config);
+	tmem_pool_init(pool, config);
 	err = tmem_directory_create(pool, worker);
 	tmem_lock(&engine->lock);
 	if (!err) {
-		publish_locked(client, pool, (uint32_t)place);
+		tmem_pool_publish_locked(client, pool, (uint32_t)place);
 		err = (int)pool->number;
 	} else {
 		tmem_store(&pool->state, (uint32_t)POOL_NONE);
@@ -194,6 +216,10 @@ void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool)
 {
 	if (pool->state != POOL_ALIVE)
 		return;
+	if (pool->home != pool) {
+		tmem_share_leave_locked(pool);
+		return;
+	}
 	tmem_store_release(&pool->state, (uint32_t)POOL_DYING);
 	tmem_add(&client->dying_pools, 1u);
 }
@@ -218,8 +244,8 @@ void tmem_pool_records_free(struct tmem_client *client)
 	struct pool *pool;
 	uint32_t place, i;
 
-	for (place = 0; place < 2 * TMEM_POOLS_PER_CLIENT; place++) {
-		pool = pool_at(client, place % 2, place / 2);
+	for (place = 0; place < POOL_KINDS * TMEM_POOLS_PER_CLIENT; place++) {
+		pool = pool_at(client, place % POOL_KINDS, place / POOL_KINDS);
 		if (!pool)
 			continue;
 		tmem_lock(&engine->lock);

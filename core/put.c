@@ -15,12 +15,13 @@
  * store, past the cache; where that shows a page of one repeated word, the
  * block is given up for a smaller one.
  */
-static int stage(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
-		 const void *page, struct reserve *reserve, uint64_t *slot)
+static int stage(struct tmem_client *client, struct tmem_worker *worker,
+		 const struct access *access, const void *page, struct reserve *reserve,
+		 uint64_t *slot)
 {
-	struct counters *counters = tmem_counters(pool, worker);
-	uint32_t wanted = tmem_load(&pool->codec),
-		 where = tmem_load(&pool->number) % TMEM_POOLS_PER_CLIENT;
+	struct counters *counters = tmem_counters(access->pool, worker);
+	uint32_t wanted = tmem_load(&access->pool->codec),
+		 where = tmem_load(&access->home->number) % TMEM_POOLS_PER_CLIENT;
 	uint32_t codec, length;
 	const unsigned char *data;
 	int err;
@@ -28,7 +29,7 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 	if (tmem_likely(wanted == TMEM_CODEC_COUNT))
 		wanted = tmem_load(&client->codec);
 	if (wanted == TMEM_CODEC_RAW) {
-		err = tmem_heap_reserve(pool->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
+		err = tmem_heap_reserve(access->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
 					reserve);
 		if (err)
 			return err;
@@ -38,13 +39,13 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 			return 0;
 		}
 		memcpy(worker->page, reserve->payload, TMEM_PAGE_SIZE);
-		tmem_heap_free(pool->heap, reserve->place, reserve->extent->generation);
+		tmem_heap_free(access->heap, reserve->place, reserve->extent->generation);
 		tmem_store_release(&worker->held, 0u);
 	} else {
 		memcpy(worker->page, page, TMEM_PAGE_SIZE);
 	}
 	length = tmem_encode(worker, wanted, counters, &codec, &data);
-	err = tmem_heap_reserve(pool->heap, worker, length, codec, where, reserve);
+	err = tmem_heap_reserve(access->heap, worker, length, codec, where, reserve);
 	if (err)
 		return err;
 	memcpy(reserve->payload, data, length);
@@ -53,12 +54,14 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker, struct 
 }
 
 /* Turns the handle's slot to the reserved block. The old one, if any, is freed. */
-static int publish(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
-		   const struct key *key, struct block *block, uint64_t fresh)
+static int publish(struct tmem_client *client, struct tmem_worker *worker,
+		   const struct access *access, struct block *block, uint64_t fresh)
 {
+	const struct key *key = &access->key;
+	struct pool *pool = access->home;
 	struct tmem_engine *engine = worker->engine;
 	struct tmem_lock *lock = tmem_shard(engine, key);
-	struct counters *counters = tmem_counters(pool, worker);
+	struct counters *counters = tmem_counters(access->pool, worker);
 	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), old = 0;
 	tmem_word *slot;
 	struct sought sought;
@@ -95,52 +98,56 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker, struc
  * ephemeral pages leave theirs: one page in an object of its own leaves all
  * that the next such page needs.
  */
-static int have_spares(struct tmem_worker *worker, struct pool *pool)
+static int have_spares(struct tmem_worker *worker, const struct access *access)
 {
+	struct pool *pool = access->home;
 	uint32_t try;
 
 	for (try = 0; tmem_spares_fill(worker, pool, TMEM_SPARE_NODES); try++) {
 		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT))
 			return -TMEM_ENOMEM;
 		if (!tmem_sweep_client(pool->client, worker, 2) &&
-		    tmem_evict_one(worker, pool->heap))
+		    tmem_evict_one(worker, access->heap))
 			return -TMEM_ENOMEM;
 	}
 	return 0;
 }
 
-static int put(struct tmem_client *client, struct tmem_worker *worker, struct pool *pool,
-	       const struct key *key, const void *page)
+static int put(struct tmem_client *client, struct tmem_worker *worker, struct access *access,
+	       const void *page)
 {
+	struct heap *heap = access->heap;
+	struct pool *home = access->home;
 	struct reserve reserve;
 	uint64_t slot, live;
 	int err;
 
 	if (tmem_unlikely(tmem_load(&client->frozen)))
 		return -TMEM_EAGAIN;
-	if (tmem_unlikely(tmem_load(&client->dying_count) || tmem_load(&client->dying_pools) ||
-			  tmem_load(&client->heap[0].dead_count)))
+	if (tmem_unlikely(tmem_sweep_due(client)))
 		tmem_sweep_client(client, worker, 2);
+	if (tmem_unlikely(home->client != client && tmem_sweep_due(home->client)))
+		tmem_sweep_client(home->client, worker, 2);
 	/* Extents are opened within the cap; records may have grown past it since. */
-	if (tmem_unlikely(tmem_load(&client->cap)) && pool->heap->kind == TMEM_EXTENT_EPHEMERAL &&
+	if (tmem_unlikely(tmem_load(&client->cap)) && heap->kind == TMEM_EXTENT_EPHEMERAL &&
 	    tmem_client_bytes(client) > tmem_load(&client->cap))
-		tmem_heap_drop_one(pool->heap);
-	tmem_directory_prefetch(pool, key->hash);
-	err = have_spares(worker, pool);
+		tmem_heap_drop_one(heap);
+	tmem_directory_prefetch(home, access->key.hash);
+	err = have_spares(worker, access);
 	if (tmem_likely(!err))
-		err = stage(client, worker, pool, page, &reserve, &slot);
+		err = stage(client, worker, access, page, &reserve, &slot);
 	if (tmem_unlikely(err))
 		return err;
-	err = publish(client, worker, pool, key, reserve.block, slot);
+	err = publish(client, worker, access, reserve.block, slot);
 	if (tmem_unlikely(err))
-		tmem_heap_free(pool->heap, reserve.place, reserve.extent->generation);
+		tmem_heap_free(heap, reserve.place, reserve.extent->generation);
 	tmem_store_release(&worker->held, 0u);
-	tmem_spares_settle(worker, pool);
-	tmem_directory_grow(pool, worker);
-	live = tmem_load(&pool->heap->live);
-	if (tmem_unlikely(tmem_load(&pool->heap->order.entries) >
+	tmem_spares_settle(worker, home);
+	tmem_directory_grow(home, worker);
+	live = tmem_load(&heap->live);
+	if (tmem_unlikely(tmem_load(&heap->order.entries) >
 			  live + live / 4 + 4 * TMEM_ORDER_ENTRIES))
-		worker->touched += tmem_order_compact(pool->heap, ORDER_LOOKS);
+		worker->touched += tmem_order_compact(heap, ORDER_LOOKS);
 	return err;
 }
 
@@ -148,18 +155,18 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	     const struct tmem_handle *handle, const void *page)
 {
 	struct counters *counters;
-	struct pool *pool;
-	struct key key;
+	struct access access;
 	int err;
 
-	err = tmem_begin(client, worker, handle, &pool, &key);
+	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
-	counters = tmem_counters(pool, worker);
+	counters = tmem_counters(access.pool, worker);
 	tmem_count(counters, puts, 1);
-	err = put(client, worker, pool, &key, page);
+	err = put(client, worker, &access, page);
 	if (tmem_likely(!err)) {
 		tmem_count(counters, puts_stored, 1);
+		tmem_end(worker, &access);
 		return 0;
 	}
 	if (err == -TMEM_ENOMEM)
@@ -168,7 +175,8 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 		tmem_count(counters, puts_over_limit, 1);
 	else if (err == -TMEM_EAGAIN)
 		tmem_count(counters, puts_frozen, 1);
-	if (tmem_take(worker, pool, &key, 0))
+	if (tmem_take(worker, access.home, &access.key, 0))
 		tmem_count(counters, puts_flushed, 1);
+	tmem_end(worker, &access);
 	return err;
 }

@@ -44,25 +44,42 @@ static void add_tally(struct tmem_stats *stats, int persistent, const struct tot
 	}
 }
 
+static void add_heap(struct tmem_stats *stats, struct heap *heap)
+{
+	int persistent = heap->kind == TMEM_EXTENT_PERSISTENT;
+	uint32_t place;
+
+	tmem_lock(&heap->lock);
+	for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++)
+		add_tally(stats, persistent, &heap->total[place]);
+	stats->extent_bytes += heap->extent_bytes;
+	stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
+	stats->extents_dropped += heap->dropped;
+	stats->extents_compacted += heap->compacted;
+	if (!persistent)
+		stats->freeable += heap->extent_bytes;
+	tmem_unlock(&heap->lock);
+}
+
 static void add_heaps(struct tmem_stats *stats, struct tmem_client *client)
 {
 	struct heap *heap;
-	uint32_t place;
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		heap = &client->heap[i];
-		tmem_lock(&heap->lock);
-		for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++)
-			add_tally(stats, i, &heap->total[place]);
-		stats->extent_bytes += heap->extent_bytes;
-		stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
-		stats->extents_dropped += heap->dropped;
-		stats->extents_compacted += heap->compacted;
-		if (!i)
-			stats->freeable += heap->extent_bytes;
-		tmem_unlock(&heap->lock);
-	}
+	for (heap = &client->heap[0]; heap; heap = heap->next)
+		add_heap(stats, heap);
+	add_heap(stats, &client->heap[1]);
+}
+
+/* What counts against @client in shared pools. L1 is held. */
+static void add_charged_locked(struct tmem_stats *stats, struct tmem_client *client)
+{
+	struct tmem_client *share;
+	struct heap *heap;
+
+	for (share = client->engine->clients; share; share = share->next)
+		for (heap = share->is_share ? share->heap[0].next : NULL; heap; heap = heap->next)
+			if (heap->charged == client)
+				add_heap(stats, heap);
 }
 
 /* L1 is held. */
@@ -71,11 +88,11 @@ static void add_client_locked(struct tmem_stats *stats, struct tmem_client *clie
 	uint32_t i, kind;
 
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
-		for (kind = 0; kind < 2; kind++)
+		for (kind = 0; kind < POOL_KINDS; kind++)
 			if (client->pool_record[kind][i])
 				add_record(stats, tmem_slab_at(&client->engine->slab[SLAB_POOL],
 							       client->pool_record[kind][i]));
-		if (client->pools[i])
+		if (client->pools[i] && client->pools[i]->home == client->pools[i])
 			add_index(stats, client->pools[i]);
 	}
 	add_heaps(stats, client);
@@ -92,6 +109,7 @@ void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats)
 	tmem_pending_settle_all(engine);
 	tmem_lock(&engine->lock);
 	add_client_locked(stats, client);
+	add_charged_locked(stats, client);
 	tmem_unlock(&engine->lock);
 	stats->capacity = tmem_load(&client->cap);
 }
@@ -118,6 +136,8 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 {
 	struct tmem_engine *engine = client->engine;
 	struct pool *pool;
+	struct heap *heap;
+	uint32_t place;
 	int err, persistent;
 
 	memset(stats, 0, sizeof(*stats));
@@ -129,11 +149,16 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 #define LESS(name, unit, sentence) stats->name -= pool->base.name;
 		TMEM_COUNTERS(LESS)
 #undef LESS
-		add_index(stats, pool);
+		add_index(stats, pool->home);
 		persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
-		tmem_lock(&pool->heap->lock);
-		add_tally(stats, persistent, &pool->heap->total[number % TMEM_POOLS_PER_CLIENT]);
-		tmem_unlock(&pool->heap->lock);
+		place = tmem_load(&pool->home->number) % TMEM_POOLS_PER_CLIENT;
+		/* All pages of a shared pool, whoever put them. */
+		heap = pool->home == pool ? pool->heap : pool->home->client->heap[0].next;
+		for (; heap; heap = pool->home == pool ? NULL : heap->next) {
+			tmem_lock(&heap->lock);
+			add_tally(stats, persistent, &heap->total[place]);
+			tmem_unlock(&heap->lock);
+		}
 	}
 	tmem_unlock(&engine->lock);
 	return err;

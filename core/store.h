@@ -197,7 +197,14 @@ struct heap {
 	/* Set at creation, then constant. */
 	struct tmem_client *client;
 	enum tmem_extent_kind kind;
+	uint32_t record;      /* of a member's heap in a shared pool; 0: it is part of its client */
+	uint32_t pinned;      /* readers pin its blocks: of persistent and shared pools */
 	uint32_t extent_size; /* persistent: of every extent; else of the next */
+	/* Written under L1, read without: its client's next ephemeral heap. */
+	struct heap *next;
+	/* Written under L1: whose share and cap it counts against. */
+	struct tmem_client *charged;
+	struct pool *used_by; /* under L1: the member's view that puts into it; NULL: it left */
 	/* Guarded by the lock. */
 	uint32_t clock;
 	tmem_word live; /* blocks */

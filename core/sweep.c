@@ -16,8 +16,9 @@
 #define BUCKETS_PER_STEP 64u
 
 /* A detached object, counted already, joins the queue. No lock held. */
-void tmem_dying_add(struct tmem_client *client, const struct pool *pool, uint32_t number)
+void tmem_dying_add(const struct pool *pool, uint32_t number)
 {
+	struct tmem_client *client = pool->client;
 	struct object *object = tmem_object_at(pool->objects, number);
 	int persistent = !!(pool->flags & TMEM_POOL_PERSISTENT);
 
@@ -126,7 +127,7 @@ static uint32_t sweep_pool(struct tmem_client *client, struct tmem_worker *worke
 		tmem_unlock(&stripe->lock);
 	}
 	if (number)
-		tmem_dying_add(client, pool, number);
+		tmem_dying_add(pool, number);
 	return 1;
 }
 
@@ -181,32 +182,62 @@ static uint32_t next_locked(struct tmem_worker *worker, struct pool *pool, struc
 	return number;
 }
 
-static void begin_pass(struct heap *heap, struct sweep *sweep)
+/* What was dropped before this goes with the pass. 0: nothing was. */
+static int begin_pass(struct tmem_client *client)
 {
-	tmem_lock(&heap->lock);
-	heap->sweeping = heap->dead;
-	heap->dead = 0;
-	tmem_unlock(&heap->lock);
-	memset(sweep, 0, sizeof(*sweep));
-	sweep->running = 1;
+	struct heap *heap;
+	int any = 0;
+
+	for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next)) {
+		tmem_lock(&heap->lock);
+		heap->sweeping = heap->dead;
+		heap->dead = 0;
+		any |= heap->sweeping != 0;
+		tmem_unlock(&heap->lock);
+	}
+	memset(&client->sweep, 0, sizeof(client->sweep));
+	client->sweep.running = (uint32_t)any;
+	return any;
 }
 
 /* Closes up to 64 of the extents that the pass was for. 1: more are left. */
-static int end_pass(struct heap *heap)
+static int end_pass(struct tmem_client *client)
 {
-	struct tmem_engine *engine = heap->client->engine;
+	struct tmem_engine *engine = client->engine;
 	struct extent *extent;
-	uint32_t i;
+	struct heap *heap;
+	uint32_t i = 0;
 
-	for (i = 0; i < 64 && heap->sweeping; i++) {
-		extent = tmem_extent(engine, heap->sweeping);
-		heap->sweeping = extent->next;
-		tmem_extent_close(engine, extent);
-		tmem_lock(&heap->lock);
-		tmem_bump(&heap->dead_count, -1u);
-		tmem_unlock(&heap->lock);
+	for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next)) {
+		while (heap->sweeping) {
+			if (i++ == 64)
+				return 1;
+			extent = tmem_extent(engine, heap->sweeping);
+			heap->sweeping = extent->next;
+			tmem_extent_close(engine, extent);
+			tmem_lock(&heap->lock);
+			tmem_bump(&heap->dead_count, -1u);
+			tmem_unlock(&heap->lock);
+		}
 	}
-	return heap->sweeping != 0;
+	return 0;
+}
+
+static int has_dead(const struct tmem_client *client)
+{
+	const struct heap *heap;
+
+	for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next))
+		if (tmem_load(&heap->dead_count))
+			return 1;
+	return 0;
+}
+
+/* Whether a step would find something to do: what each put asks. */
+int tmem_sweep_due(const struct tmem_client *client)
+{
+	return tmem_load(&client->dying_count) || tmem_load(&client->dying_pools) ||
+	       has_dead(client);
 }
 
 /* One step of the pass over the index. 0: there is nothing to do. */
@@ -214,27 +245,23 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 {
 	struct tmem_engine *engine = client->engine;
 	struct sweep *sweep = &client->sweep;
-	struct heap *heap = &client->heap[0];
 	struct stripe *stripe;
 	struct object *object;
 	struct pool *pool;
 	struct key key;
 	uint32_t looked, number, group;
 
-	if (!sweep->running) {
-		if (!tmem_load(&heap->dead_count))
-			return 0;
-		begin_pass(heap, sweep);
-	}
+	if (!sweep->running && (!has_dead(client) || !begin_pass(client)))
+		return 0;
 	for (looked = 0; looked < BUCKETS_PER_STEP; looked++) {
 		if (sweep->pool == TMEM_POOLS_PER_CLIENT) {
 			if (tmem_load(&client->dying_count) || tmem_load(&client->dying_pools))
 				return 0;
-			sweep->running = end_pass(heap);
+			sweep->running = (uint32_t)end_pass(client);
 			return 1;
 		}
 		pool = tmem_load_acquire(&client->pools[sweep->pool]);
-		if (!pool || (pool->flags & TMEM_POOL_PERSISTENT) ||
+		if (!pool || (pool->flags & (TMEM_POOL_PERSISTENT | TMEM_POOL_SHARED)) ||
 		    sweep->bucket >= tmem_load(&pool->bucket_count)) {
 			sweep->pool++;
 			sweep->bucket = 0;
@@ -266,7 +293,12 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 /* A dying client's extents go whole; nobody looks at what is in them any more. */
 static int drop_all(struct tmem_client *client)
 {
-	return tmem_heap_drop_one(&client->heap[0]) || tmem_heap_drop_one(&client->heap[1]);
+	struct heap *heap;
+
+	for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next))
+		if (tmem_heap_drop_one(heap))
+			return 1;
+	return tmem_heap_drop_one(&client->heap[1]) != 0;
 }
 
 static uint32_t one_step(struct tmem_client *client, struct tmem_worker *worker)
@@ -275,7 +307,7 @@ static uint32_t one_step(struct tmem_client *client, struct tmem_worker *worker)
 	uint32_t i, number;
 	struct object *object;
 
-	if (client->state == CLIENT_DYING && drop_all(client))
+	if (tmem_load(&client->state) == CLIENT_DYING && drop_all(client))
 		return 1;
 	for (i = 0; i < 2 && tmem_load(&client->dying_count); i++) {
 		tmem_lock(&client->dying_lock);

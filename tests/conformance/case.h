@@ -24,6 +24,7 @@ extern const struct conformance_case cases_pools[];
 extern const struct conformance_case cases_flush[];
 extern const struct conformance_case cases_memory[];
 extern const struct conformance_case cases_limits[];
+extern const struct conformance_case cases_shared[];
 extern const struct conformance_case cases_codecs[];
 extern const struct conformance_case cases_threads[];
 

@@ -24,8 +24,8 @@
 uint32_t conformance_extent;
 
 static const struct conformance_case *const groups[] = {cases_pages,  cases_pools,  cases_flush,
-							cases_memory, cases_limits, cases_codecs,
-							cases_threads};
+							cases_memory, cases_limits, cases_shared,
+							cases_codecs, cases_threads};
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 struct rig *case_start(const struct backend *backend, uint64_t capacity, uint32_t workers)

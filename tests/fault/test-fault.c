@@ -68,6 +68,43 @@ static void pools(struct twin *t)
 		}
 }
 
+/* A client of its own, which the model does not know, joins, puts and reads. Its number or -1. */
+static int join_and_use(struct rig *rig)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config config = {
+		.size = sizeof(config), .flags = TMEM_POOL_SHARED, .uuid = {5, 6}};
+	int client = rig->backend->client_create(rig, &client_config), pool, result;
+	uint32_t i;
+
+	if (client < 0)
+		return -1;
+	MUST_EQ(rig->backend->grant(rig, client, config.uuid), 0);
+	pool = rig->backend->pool_create(rig, 0, client, &config);
+	if (pool < 0)
+		MUST_EQ(pool, -TMEM_ENOMEM);
+	for (i = 0; i < 100 && pool >= 0; i++) {
+		struct tmem_handle h = rig_handle((uint32_t)pool, i / 10, i);
+
+		result = rig_put(rig, client, h, page_tag(PAGE_TEXT, i));
+		MUST(result == 0 || result == -TMEM_ENOMEM);
+		if (!result)
+			MUST_EQ(rig_get(rig, client, h, page_tag(PAGE_TEXT, i)), 1);
+	}
+	return client;
+}
+
+/* Whoever is refused leaves nothing half made; who got in can use it. */
+static void shared_pools(struct twin *t)
+{
+	int a = join_and_use(t->rig), b = join_and_use(t->rig);
+
+	if (a >= 0)
+		t->rig->backend->client_destroy(t->rig, 0, a);
+	if (b >= 0)
+		t->rig->backend->client_destroy(t->rig, 0, b);
+}
+
 static void first_pages(struct twin *t)
 {
 	uint32_t i;
@@ -226,6 +263,7 @@ static void until_full(struct twin *t)
 static const struct scenario scenarios[] = {
 	{"clients come and go", two_clients, clients, true, true},
 	{"pools come and go", two_clients, pools, false, true},
+	{"shared pools come and go", two_clients, shared_pools, true, true},
 	{"first pages of objects", two_clients, first_pages, false, true},
 	{"many objects", two_clients, many_objects, true, false},
 	{"leaves of an object", two_clients, leaves, false, false},

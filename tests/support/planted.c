@@ -36,6 +36,8 @@ enum kind {
 	MISS_SOME,
 	WRONG_WEIGHTS,
 	NO_CAP,
+	JOIN_PRIVATELY,
+	REVOKE_LATER,
 };
 
 const struct planted_fault planted_faults[] = {
@@ -125,6 +127,11 @@ const struct planted_fault planted_faults[] = {
 	 true,
 	 {"persistent-get-leaves-the-page", "persistent-survives-ephemeral-pressure"}},
 	{"weights are the wrong way round", WRONG_WEIGHTS, false, {"weights-say-who-gives"}},
+	{"who is not authorised gets a private pool",
+	 JOIN_PRIVATELY,
+	 false,
+	 {"joining-needs-a-grant"}},
+	{"revoking never ends a membership", REVOKE_LATER, false, {"revoke-now-ends-membership"}},
 	{"caps are stored and ignored",
 	 NO_CAP,
 	 false,
@@ -257,19 +264,26 @@ static int grant(struct rig *rig, int client, const uint64_t uuid[2])
 
 static int revoke(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2], bool now)
 {
-	return backend_engine.revoke(inner(rig), worker, client, uuid, now);
+	return backend_engine.revoke(inner(rig), worker, client, uuid, now && !is(REVOKE_LATER));
 }
 
 static int pool_create(struct rig *rig, uint32_t worker, int client,
 		       const struct tmem_pool_config *config)
 {
 	struct tmem_pool_config c = *config;
+	int result;
 
 	if (is(MASK_FLAGS))
 		c.flags &= TMEM_POOL_PERSISTENT;
 	if (is(FORGET_COOKIES))
 		c.cookie = 0;
-	return backend_engine.pool_create(inner(rig), worker, client, &c);
+	result = backend_engine.pool_create(inner(rig), worker, client, &c);
+	if (is(JOIN_PRIVATELY) && result == -TMEM_EACCES) {
+		c.flags &= ~TMEM_POOL_SHARED;
+		c.uuid[0] = c.uuid[1] = 0;
+		result = backend_engine.pool_create(inner(rig), worker, client, &c);
+	}
+	return result;
 }
 
 static int pool_destroy(struct rig *rig, uint32_t worker, int client, uint32_t pool)

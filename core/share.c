@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Shared pools. Behind each stands a client that no administrator made, its
+ * share: it has one pool, home to the directory, and a heap for each member.
+ * A member's own pool is a view: it leads to the home's index and puts into
+ * the member's heap, so that every extent counts against the share and cap of
+ * who filled it. When a member leaves, its heap stays with the oldest member;
+ * when the last one leaves, the share dies like any other client.
+ *
+ * A call for a shared pool says which share it is in (worker->sharing) and
+ * then looks whether the view is still alive; a share is freed only when no
+ * worker is in it. One of the two sees the other.
+ */
+#include "internal.h"
+
+/* Heaps that may wait for a new member while the pages of the old one are used up. */
+#define LEFT_MOST 16u
+
+/* 0, or -TMEM_ENODEV: the member left since its view was found. */
+int tmem_share_enter(struct tmem_worker *worker, uint32_t number, struct access *access)
+{
+	__atomic_store_n(&worker->sharing, access->home->client, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&access->pool->state, __ATOMIC_SEQ_CST) == POOL_ALIVE &&
+	    tmem_load(&access->pool->number) == number) {
+		access->heap = tmem_load(&access->pool->heap);
+		return 0;
+	}
+	tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+	return -TMEM_ENODEV;
+}
+
+/* Whether some worker is in a call for the dying @share. */
+int tmem_share_used(const struct tmem_engine *engine, const struct tmem_client *share)
+{
+	struct tmem_worker *worker;
+	uint32_t i;
+
+	for (i = 0; share->is_share && i < engine->worker_limit; i++) {
+		worker = tmem_load_acquire(&engine->worker[i]);
+		if (worker && __atomic_load_n(&worker->sharing, __ATOMIC_SEQ_CST) == share)
+			return 1;
+	}
+	return 0;
+}
+
+/* A heap with extents that count against @client; its share is not freed before worker->sharing is. */
+static struct heap *enter_heap(struct tmem_client *client, struct tmem_worker *worker)
+{
+	struct tmem_engine *engine = client->engine;
+	struct heap *heap = NULL;
+	struct tmem_client *share;
+
+	tmem_lock(&engine->lock);
+	for (share = engine->clients; share && !heap; share = share->next) {
+		if (!share->is_share)
+			continue;
+		for (heap = share->heap[0].next; heap; heap = heap->next)
+			if (heap->charged == client && tmem_load(&heap->extent_bytes))
+				break;
+		if (heap)
+			__atomic_store_n(&worker->sharing, share, __ATOMIC_SEQ_CST);
+	}
+	tmem_unlock(&engine->lock);
+	return heap;
+}
+
+/* Drops an extent of a shared pool that counts against @client. Its bytes; 0: there is none. */
+uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker)
+{
+	struct heap *heap = enter_heap(client, worker);
+	uint32_t size = heap ? tmem_heap_drop_one(heap) : 0;
+
+	tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+	return size;
+}
+
+static struct tmem_client *find_share_locked(struct tmem_engine *engine, const uint64_t uuid[2])
+{
+	struct tmem_client *share;
+
+	for (share = engine->clients; share; share = share->next)
+		if (share->is_share && share->uuid[0] == uuid[0] && share->uuid[1] == uuid[1])
+			return share;
+	return NULL;
+}
+
+static int is_member_locked(const struct tmem_client *client, const struct tmem_client *share)
+{
+	const struct pool *pool;
+
+	for (pool = share ? share->members : NULL; pool; pool = pool->next_member)
+		if (pool->client == client)
+			return 1;
+	return 0;
+}
+
+/* A share that nobody can find yet. 0 or -TMEM_ENOMEM. No lock held. */
+static int make_share(struct tmem_engine *engine, struct tmem_worker *worker,
+		      struct tmem_client **share)
+{
+	struct tmem_client_config client_config;
+	struct tmem_pool_config pool_config;
+	int number;
+
+	memset(&client_config, 0, sizeof(client_config));
+	client_config.size = sizeof(client_config);
+	if (tmem_client_make(engine, worker, &client_config, 1, share))
+		return -TMEM_ENOMEM;
+	memset(&pool_config, 0, sizeof(pool_config));
+	pool_config.size = sizeof(pool_config);
+	number = tmem_pool_create(*share, worker, &pool_config);
+	if (number < 0) {
+		tmem_client_destroy(*share, worker);
+		*share = NULL;
+		return -TMEM_ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * The heap of a member that left, for a new one: an empty one, or, where too
+ * many are left, the one with the fewest pages, which then count against the
+ * newcomer. NULL: there is none.
+ */
+static struct heap *left_heap_locked(struct tmem_client *share)
+{
+	struct heap *heap, *best = NULL;
+	uint32_t left = 0;
+
+	for (heap = share->heap[0].next; heap; heap = heap->next) {
+		if (heap->used_by)
+			continue;
+		left++;
+		if (!best || tmem_load(&heap->live) < tmem_load(&best->live))
+			best = heap;
+	}
+	return best && (left > LEFT_MOST || !tmem_load(&best->live)) ? best : NULL;
+}
+
+static void add_heap_locked(struct tmem_client *share, struct heap *heap)
+{
+	heap->next = share->heap[0].next;
+	tmem_store_release(&share->heap[0].next, heap);
+}
+
+static void join_locked(struct tmem_client *share, struct pool *pool, struct heap *heap)
+{
+	struct pool **link;
+
+	tmem_heap_charge(heap, pool->client);
+	heap->used_by = pool;
+	tmem_store(&pool->heap, heap);
+	tmem_store(&pool->home, share->pools[0]);
+	pool->next_member = NULL;
+	for (link = &share->members; *link; link = &(*link)->next_member)
+		;
+	*link = pool;
+}
+
+/* What a joining client brings, so that nothing fails under the lock. */
+struct baggage {
+	struct pool *pool;
+	uint32_t heap;
+	struct tmem_client *share;
+};
+
+static void unpack(struct tmem_engine *engine, struct tmem_worker *worker, struct baggage *baggage)
+{
+	if (baggage->pool)
+		tmem_slab_give(&engine->slab[SLAB_POOL], baggage->pool->record, NULL);
+	if (baggage->heap)
+		tmem_slab_give(&engine->slab[SLAB_HEAP], baggage->heap, NULL);
+	if (baggage->share)
+		tmem_client_destroy(baggage->share, worker);
+}
+
+/* The new pool's number, the old one's of the same cookie, or what is wrong. L1 is held. */
+static int admit_locked(struct tmem_client *client, const struct tmem_pool_config *config,
+			struct baggage *baggage)
+{
+	struct tmem_engine *engine = client->engine;
+	struct tmem_client *share;
+	struct pool *pool;
+	struct heap *heap;
+	int place, found;
+
+	if (!tmem_granted_locked(client, config->uuid))
+		return -TMEM_EACCES;
+	place = tmem_pool_place_locked(client, config, &found);
+	share = find_share_locked(engine, config->uuid);
+	if (found)
+		return place < 0 || (share && is_member_locked(client, share)) ? place
+									       : -TMEM_EINVAL;
+	if (is_member_locked(client, share))
+		return -TMEM_EEXIST;
+	if (share && share->share_flags != config->flags)
+		return -TMEM_EINVAL;
+	if (place < 0)
+		return place;
+	if (!share) {
+		share = baggage->share;
+		if (!share)
+			return -TMEM_ENOMEM;
+		baggage->share = NULL;
+		share->uuid[0] = config->uuid[0];
+		share->uuid[1] = config->uuid[1];
+		share->share_flags = config->flags;
+	}
+	heap = left_heap_locked(share);
+	if (!heap) {
+		heap = tmem_slab_at(&engine->slab[SLAB_HEAP], baggage->heap);
+		tmem_heap_create(heap, share, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
+		heap->record = baggage->heap;
+		heap->pinned = 1;
+		baggage->heap = 0;
+		add_heap_locked(share, heap);
+	}
+	pool = tmem_pool_take_locked(client, (uint32_t)place, &baggage->pool);
+	tmem_pool_init(pool, config);
+	join_locked(share, pool, heap);
+	tmem_pool_publish_locked(client, pool, (uint32_t)place);
+	return (int)pool->number;
+}
+
+/* Makes or joins the shared pool of a judged @config: tmem_pool_create(). */
+int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
+		    const struct tmem_pool_config *config)
+{
+	struct tmem_engine *engine = client->engine;
+	struct baggage baggage = {NULL, 0, NULL};
+	int granted, exists, result = -TMEM_ENOMEM;
+
+	/* Whether there is such a pool is not even looked at for whom it is none of his business. */
+	tmem_lock(&engine->lock);
+	granted = tmem_granted_locked(client, config->uuid);
+	exists = granted && find_share_locked(engine, config->uuid);
+	tmem_unlock(&engine->lock);
+	if (!granted)
+		return -TMEM_EACCES;
+	baggage.pool = tmem_pool_record(client, worker, config->flags);
+	baggage.heap = tmem_slab_take(&engine->slab[SLAB_HEAP], worker, 0);
+	if (baggage.pool && baggage.heap &&
+	    (exists || !make_share(engine, worker, &baggage.share))) {
+		tmem_lock(&engine->lock);
+		result = admit_locked(client, config, &baggage);
+		tmem_unlock(&engine->lock);
+	}
+	unpack(engine, worker, &baggage);
+	return result;
+}
+
+/*
+ * The member that @pool is a view of leaves: no call finds the view from now
+ * on, what it filled counts against the oldest member, and a share without
+ * members dies. L1 is held.
+ */
+void tmem_share_leave_locked(struct pool *pool)
+{
+	struct tmem_client *client = pool->client, *share = pool->home->client, *heir;
+	struct pool **link;
+	struct heap *heap;
+
+	__atomic_store_n(&pool->state, (uint32_t)POOL_NONE, __ATOMIC_SEQ_CST);
+	tmem_store_release(&client->pools[pool->number % TMEM_POOLS_PER_CLIENT],
+			   (struct pool *)NULL);
+	for (link = &share->members; *link != pool; link = &(*link)->next_member)
+		;
+	*link = pool->next_member;
+	heir = share->members ? share->members->client : share;
+	for (heap = share->heap[0].next; heap; heap = heap->next) {
+		if (heap->used_by == pool)
+			heap->used_by = NULL;
+		if (heap->charged == client)
+			tmem_heap_charge(heap, heir);
+	}
+	if (share->members)
+		return;
+	share->uuid[0] = 0;
+	share->uuid[1] = 0;
+	tmem_client_kill_locked(share);
+}
