@@ -90,8 +90,7 @@ enum status cmd_add(const struct arguments *arguments)
 	status = link_ask(arguments, "add", request, &guest);
 	if (status != STATUS_OK)
 		return status;
-	qemu = qemu_arguments(arguments->name, view_text(guest, "socket"),
-			      view_u64(guest, "queues"), arguments->ram);
+	qemu = qemu_arguments(guest, arguments->ram);
 	json_object_object_add(guest, "qemu", qemu);
 	if (link_print_json(arguments, guest))
 		return STATUS_OK;

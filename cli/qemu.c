@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * QEMU's side of a swap disk: the guest's memory must be a shared memfd, so
+ * QEMU's side of a swap disk, or of a tmem device, which QEMU carries as
+ * vhost-user-fs: its high-priority queue is the device's queue of events, and
+ * its tag says what it is. The guest's memory must be a shared memfd, so
  * that the daemon can copy pages from it and to it, and the front-end tries
  * once per second to come back to a daemon that was restarted.
  */
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #include "units.h"
+#include "view.h"
 
 /* QEMU ends an option's value at a comma, unless there are two. */
 static bool double_commas(const char *text, char *out, size_t size)
@@ -34,9 +37,13 @@ static void push(struct json_object *array, const char *text)
 	json_object_array_add(array, json_object_new_string(text));
 }
 
-struct json_object *qemu_arguments(const char *name, const char *socket, uint64_t queues,
-				   uint64_t ram)
+struct json_object *qemu_arguments(struct json_object *guest, uint64_t ram)
 {
+	/* vhost-user-fs must find its daemon at once, and cannot come back to another one. */
+	bool device = !strcmp(view_text(guest, "kind"), "device");
+	const char *name = view_text(guest, "name");
+	const char *socket = view_text(guest, "socket");
+	uint64_t queues = view_u64(guest, "queues");
 	struct json_object *array = json_object_new_array();
 	char size[UNITS_SIZE_TEXT] = "$RAM";
 	char path[256];
@@ -56,12 +63,19 @@ struct json_object *qemu_arguments(const char *name, const char *socket, uint64_
 	push(array, "-machine");
 	push(array, "memory-backend=tmem-ram");
 	push(array, "-chardev");
-	snprintf(text, sizeof(text), "socket,id=tmem-%s,path=%s,reconnect=1", name, path);
+	snprintf(text, sizeof(text), "socket,id=tmem-%s,path=%s%s", name, path,
+		 device ? "" : ",reconnect=1");
 	push(array, text);
 	push(array, "-device");
-	snprintf(text, sizeof(text),
-		 "vhost-user-blk-pci,chardev=tmem-%s,num-queues=%" PRIu64 ",disable-legacy=on",
-		 name, queues);
+	if (device)
+		snprintf(text, sizeof(text),
+			 "vhost-user-fs-pci,chardev=tmem-%s,tag=tmem,num-request-queues=%" PRIu64,
+			 name, queues > 1 ? queues - 1 : 1);
+	else
+		snprintf(text, sizeof(text),
+			 "vhost-user-blk-pci,chardev=tmem-%s,num-queues=%" PRIu64
+			 ",disable-legacy=on",
+			 name, queues);
 	push(array, text);
 	return array;
 }

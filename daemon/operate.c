@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <tmem/wire.h>
+
 #include "daemon.h"
 #include "guest.h"
 #include "json.h"
@@ -285,6 +287,17 @@ static void look_at_guests(struct daemon *daemon)
 		guest_look(entry->guest);
 }
 
+/* Whose pages were dropped is not known where they were anybody's. NULL: every guest. */
+static void tell_dropped(struct daemon *daemon, const struct entry *only)
+{
+	struct entry *entry;
+
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		if (!only || entry == only)
+			guest_tell(entry->guest, TMEM_NEWS_DROPPED, 0);
+	}
+}
+
 /*
  * In pieces, with a turn of all guests between two of them. No more than was
  * freeable when it began: a guest that puts as fast as its pages are dropped
@@ -314,6 +327,8 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 		given_back += got;
 		look_at_guests(daemon);
 	}
+	if (given_back)
+		tell_dropped(daemon, only);
 	*ok = json_object_new_object();
 	json_add_u64(*ok, "asked", request->bytes);
 	json_add_u64(*ok, "given_back", given_back);

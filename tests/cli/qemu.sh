@@ -42,6 +42,11 @@ export RAM
 check "with RAM in the shell" machine <words
 "$TMEM" add odd --disk 16M --ram 67M --queues 1 >words
 check "with an odd number of MiB" machine <words
+RAM=64M
+"$TMEM" add pages --kind device --ram 64M --queues 3 >words
+check "a tmem device" machine <words
+check "the device is there" grep -q 'dev: vhost-user-fs-pci' said
+check "with its tag" grep -q 'tag = "tmem"' said
 for name in given shell odd; do
 	"$TMEM" stat $name --json >figures
 	check "$name: one session" grep -q '"sessions":1,"sessions_ended":0' figures

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """What the administrator does to pools that are in use.
 
-    pools.py TMEMD TMEM
+    pools.py TMEMD TMEM PROCESS
 
 Runs itself under tmemd --run. A swap disk's pool is shown with its pages, is
 not destroyed by mistake, and when it is, a machine that reads gets errors.
+A process's ephemeral pages are what a flush gives back; weights, caps, codecs
+and the end of its pool reach it while it runs.
 """
 import json
 import os
@@ -51,6 +53,66 @@ def pools(name):
     return ask(op="stat", name=name, pools=True)["ok"]["guests"][0]["pools"]
 
 
+class Process:
+    """A client of a device, which does one line at a time."""
+
+    def __init__(self, name, *words):
+        place = "%s/%s.sock" % (os.environ["TMEM_RUN_DIR"], name)
+        self.process = subprocess.Popen([sys.argv[2], place, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait(30)
+
+
+def device():
+    answer = ask(op="add", name="d", kind="device", weight=50)
+    check("a device is added", (answer.get("ok", {}).get("kind"), answer["ok"]["weight"]) == ("device", 50), answer)
+    process = Process("d")
+    check("it has a pool", process.ask("open") == "0")
+    check("its pages are stored", process.ask("put 0 2048") == "stored 2048")
+    here = pools("d")
+    check("and shown", [(p["pool"], p["ephemeral_pages"], p["pages_raw"]) for p in here] == [(0, 2048, 2048)], here)
+    freeable = ask(op="freeable", name="d")["ok"]["freeable"]
+    check("they are freeable", freeable >= 2048 * 4096, freeable)
+    back = ask(op="flush", name="d", bytes=1 << 20)["ok"]["given_back"]
+    check("a flush gives what was asked for, in whole extents", 1 << 20 <= back <= 4 << 20, back)
+    left = ask(op="freeable", name="d")["ok"]["freeable"]
+    check("and leaves the rest", freeable - back - (1 << 20) <= left <= freeable - back + (1 << 20), (freeable, back, left))
+    answer = process.ask("get 0 2048")
+    hits = int(answer.split()[1])
+    check("what went are misses, what is left is right", 0 < hits < 2048 and answer == "hits %d wrong 0 2:%d" % (hits, 2048 - hits), answer)
+    process.ask("put 0 2048")
+    ask(op="flush", bytes=1 << 40)
+    check("a flush of all takes the rest", process.ask("get 0 2048") == "hits 0 wrong 0 2:2048")
+    ask(op="set", name="d", cap=1 << 20)
+    answer = process.ask("put 0 2048")
+    stored = ask(op="stat", name="d")["ok"]["guests"][0]["engine"]
+    check("a cap is kept", stored["ephemeral_bytes"] <= 1 << 20 and stored["capacity"] == 1 << 20, (answer, stored))
+    ask(op="set", name="d", cap=0)
+    check("and ends", process.ask("put 0 2048") == "stored 2048" and pools("d")[0]["ephemeral_pages"] == 2048)
+    ask(op="freeze", all=True)
+    check("frozen, its puts fail", process.ask("put 0 4") == "stored 0 11:4")
+    check("and took the old pages along", process.ask("get 0 4") == "hits 0 wrong 0 2:4")
+    check("its gets go on", process.ask("get 4 4") == "hits 4 wrong 0")
+    ask(op="thaw", all=True)
+    check("thawed, they are stored", process.ask("put 0 8") == "stored 8")
+    check("a pool's codec is its own", "ok" in ask(op="set", name="d", pool=0, codec="raw") and
+          ask(op="list")["ok"]["guests"][-1]["codec"] == "lz4")
+    answer = ask(op="destroy", name="d")
+    check("its pool ends", answer.get("ok") == {"name": "d", "destroyed": 1}, answer)
+    answer = process.ask("get 0 8")
+    check("and holds nothing", answer.startswith("hits 0 wrong 0"), answer)
+    check("the process ends well", process.end() == 0)
+    check("every count agrees", ask(op="check").get("ok") == {"consistent": True})
+    ask(op="remove", name="d")
+
+
 def inner():
     for name in "ab":
         answer = ask(op="add", name=name, disk=BLOCKS * 4096)
@@ -75,11 +137,12 @@ def inner():
     answer = ask(op="remove", name="a")
     answer = ask(op="add", name="a", disk=BLOCKS * 4096)
     check("removed and added again, it serves", "ok" in answer and front_end("a", "read") == "0", answer)
+    device()
     print("%d passed, %d failed" % (passed, failed))
     sys.exit(failed != 0)
 
 
-if len(sys.argv) == 2 and sys.argv[1] == "inner":
+if len(sys.argv) == 3 and sys.argv[1] == "inner":
     inner()
 # Stopped by a signal, it leaves its directory no more than at any other end.
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -87,4 +150,4 @@ with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
     sys.exit(subprocess.call([
         os.path.realpath(sys.argv[1]), "--memory", "64M", "--persistent", "32M", "--at-own-risk",
         "--log-level", "error", "--run-dir", directory + "/run",
-        "--run", sys.executable, os.path.realpath(__file__), "inner"]))
+        "--run", sys.executable, os.path.realpath(__file__), "inner", os.path.realpath(sys.argv[3])]))
