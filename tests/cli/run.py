@@ -96,7 +96,8 @@ def play(tmemd, tmem, case, bless=False):
     """(passed, failed) of a case file."""
     with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
         os.symlink(tmem, directory + "/tmem")
-        words = [tmemd, "--memory", "64M", "--persistent", "32M", "--at-own-risk", "--log-level", "error",
+        os.symlink(HERE.parent.parent / "contrib/xm-tmem", directory + "/xm-tmem")
+        words = [tmemd, "--no-config", "--memory", "64M", "--persistent", "32M", "--at-own-risk", "--log-level", "error",
                  "--run-dir", directory + "/run", "--run", sys.executable, __file__, "--inner", directory]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TMEM_")}
         done = subprocess.run(words + (["--bless"] if bless else []) + [str(case)], env=environment,
