@@ -193,6 +193,7 @@ int tmem_batch_wait(struct tmem *tmem, uint32_t timeout_ms)
 
 int tmem_batch_fd(struct tmem *tmem)
 {
+	uint64_t calls;
 	int error;
 
 	if (!tmem)
@@ -200,6 +201,9 @@ int tmem_batch_fd(struct tmem *tmem)
 	error = lt_enter(tmem);
 	if (error)
 		return error;
+	/* Calls that single operations were woken by say nothing about batches. */
+	if (!tmem->polled)
+		(void)!read(tmem->call, &calls, sizeof(calls));
 	tmem->polled = true;
 	lt_batch_announce(tmem);
 	error = tmem->waiting;
