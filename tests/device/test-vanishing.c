@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Peers that are silent, deaf or gone, at any moment: each costs itself its
+ * session, the clients beside it nothing, and the daemon no memory.
+ */
+#include "world.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint8_t pages[TMEM_WIRE_BATCH][TMEM_PAGE_SIZE];
+
+struct pair {
+	struct world *world; /* who misbehaves */
+	struct guest *other;
+	struct frontend honest;
+	int pool;
+};
+
+static int set_up(void **state)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+	struct guest_config config = {.kind = GUEST_DEVICE,
+				      .name = "honest",
+				      .allocation = WORLD_ALLOCATION,
+				      .queues = 4};
+	struct dv_reply reply;
+
+	world_set_up((void **)&pair->world);
+	config.socket_path = harness_path(pair->world->harness, "honest");
+	pair->other = harness_adopt(pair->world->harness, &config);
+	fe_init(&pair->honest, config.socket_path, world_pump, pair->world->harness);
+	assert_int_equal(fe_up(&pair->honest, 2, true), 0);
+	assert_int_equal(dv_hello(&pair->honest, 5, &reply), 0);
+	pair->pool = dv_pool(&pair->honest, TMEM_POOL_PERSISTENT, 1);
+	assert_int_equal(dv_put(&pair->honest, (uint32_t)pair->pool, 4, 2, 42), 0);
+	*state = pair;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct pair *pair = *state;
+
+	/* Whatever happened: the other one's page is there, and it is connected. */
+	assert_int_equal(dv_get(&pair->honest, (uint32_t)pair->pool, 4, 2, 42), 0);
+	fe_close(&pair->honest);
+	world_tear_down((void **)&pair->world);
+	free(pair);
+	return 0;
+}
+
+static void offer_batches(struct world *world, uint32_t count)
+{
+	struct tmem_req req = dv_req(TMEM_WIRE_PUT);
+	uint32_t i;
+
+	req.form = TMEM_WIRE_RUN;
+	req.count = TMEM_WIRE_BATCH;
+	req.pool = (uint32_t)world->persistent;
+	for (i = 0; i < count; i++) {
+		req.index = i * TMEM_WIRE_BATCH;
+		(void)dv_start(&world->fe, DV_QUEUE, &req, NULL, pages);
+	}
+	fe_kick(&world->fe, DV_QUEUE);
+}
+
+static void it_comes_back(struct world *world)
+{
+	struct dv_reply reply;
+
+	assert_int_equal(fe_up(&world->fe, 3, true), 0);
+	assert_int_equal(dv_hello(&world->fe, WORLD_NONCE, &reply), 0);
+	assert_int_equal(reply.hello.session, 0);
+	assert_int_equal(dv_put(&world->fe, (uint32_t)world->persistent, 9, 9, 9), 0);
+}
+
+static void vanishes_with_requests_in_the_ring(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+
+	offer_batches(world, 6);
+	close(world->fe.fd);
+	world->fe.fd = -1;
+	harness_pump_for(world->harness, 20);
+	assert_false(world_figures(world).connected);
+	/* What was done of them is whole batches of whole pages. */
+	harness_check(world->harness);
+	it_comes_back(world);
+}
+
+static void memory_goes_in_the_middle(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+
+	offer_batches(world, 3);
+	assert_int_equal(ftruncate(world->fe.memory, FE_BIG_AT + 2 * DV_AREA), 0);
+	harness_pump_for(world->harness, 20);
+	assert_true(fe_is_dead(&world->fe));
+	assert_int_equal(harness_errors(world->guest, GUEST_ERROR_memory_fault), 1);
+	assert_false(world_figures(world).connected);
+	assert_int_equal(ftruncate(world->fe.memory, FE_RAM), 0);
+	fe_disconnect(&world->fe);
+	it_comes_back(world);
+}
+
+static void says_half_a_message(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+	uint32_t half[2] = {1, 1};
+
+	fe_disconnect(&world->fe);
+	assert_int_equal(fe_connect(&world->fe), 0);
+	assert_int_equal(fe_send_raw(&world->fe, half, sizeof(half), NULL, 0), 0);
+	harness_pump_for(world->harness, 20);
+	assert_int_equal(dv_put(&pair->honest, (uint32_t)pair->pool, 4, 3, 1), 0);
+	fe_disconnect(&world->fe);
+	assert_int_equal(harness_errors(world->guest, GUEST_ERROR_message_half), 1);
+	it_comes_back(world);
+}
+
+static void says_nothing(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+
+	fe_disconnect(&world->fe);
+	assert_int_equal(fe_connect(&world->fe), 0);
+	harness_pump_for(world->harness, 20);
+	(void)harness_turns(world->harness);
+	assert_int_equal(dv_put(&pair->honest, (uint32_t)pair->pool, 4, 3, 1), 0);
+	assert_false(fe_is_dead(&world->fe));
+	fe_disconnect(&world->fe);
+	it_comes_back(world);
+}
+
+/* Its calls are full and its ring is never looked at: it is served, and nobody waits for it. */
+static void hears_nothing(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+	const uint64_t most = UINT64_MAX - 1;
+	int call = world->fe.queue[DV_QUEUE].call;
+	uint64_t calls;
+
+	(void)!read(call, &calls, sizeof(calls));
+	assert_int_equal(write(call, &most, sizeof(most)), sizeof(most));
+	assert_int_equal(fcntl(call, F_SETFL, 0), 0);
+	offer_batches(world, 6);
+	harness_pump_for(world->harness, 50);
+	assert_int_equal(dv_put(&pair->honest, (uint32_t)pair->pool, 4, 3, 1), 0);
+	assert_int_equal(harness_stored(world->guest), 6 * TMEM_WIRE_BATCH);
+	assert_int_equal(fcntl(call, F_SETFL, O_NONBLOCK), 0);
+}
+
+/* Each turn is 64 pages of a queue: a flood does not keep another waiting for its end. */
+static void flood_lets_others_through(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+	struct guest_figures figures;
+	struct tmem_req req = dv_req(TMEM_WIRE_NOP);
+	struct dv_reply reply;
+	uint16_t head;
+
+	harness_pump(world->harness);
+	figures = world_figures(world);
+	offer_batches(world, 12);
+	head = dv_start(&pair->honest, DV_QUEUE, &req, NULL, NULL);
+	fe_kick(&pair->honest, DV_QUEUE);
+	/* Turn by turn, by hand. */
+	guest_look(world->guest);
+	assert_int_equal(world_figures(world).counters.pages_in - figures.counters.pages_in,
+			 GUEST_TURN_PAGES);
+	guest_look(pair->other);
+	assert_int_equal(fe_used_index(&pair->honest, DV_QUEUE),
+			 (uint16_t)(pair->honest.queue[DV_QUEUE].seen + 1));
+	assert_int_equal(dv_finish(&pair->honest, DV_QUEUE, head, &req, &reply), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		cmocka_unit_test_setup_teardown(vanishes_with_requests_in_the_ring, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(memory_goes_in_the_middle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(says_half_a_message, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(says_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hears_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(flood_lets_others_through, set_up, tear_down),
+	};
+
+	alarm(60);
+	return cmocka_run_group_tests_name("device vanishing", cases, NULL, NULL);
+}
