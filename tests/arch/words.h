@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of lz4 that tests/support/codecs.c uses, for machines that have
- * a cross compiler and a C library and nothing else. The blocks are not
- * lz4's: words of the page that were seen before take one byte, others nine.
- * What the engine sees is what it needs of a codec: lengths of every kind,
- * and now and then a page that does not fit.
+ * A codec under the names of lz4 that tests/support/codecs.c uses, for
+ * machines that have a cross compiler and a C library and nothing else; the
+ * build makes an lz4.h of it. Words of the page that were seen before take
+ * one byte, others nine. What the engine sees is what it needs of a codec:
+ * lengths of every kind, and now and then a page that does not fit.
  */
-#ifndef TESTS_ARCH_LZ4_H
-#define TESTS_ARCH_LZ4_H
+#ifndef TESTS_ARCH_WORDS_H
+#define TESTS_ARCH_WORDS_H
 
 #include <stdint.h>
 #include <string.h>
