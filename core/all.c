@@ -24,6 +24,7 @@
 #include "compact.c"
 #include "sweep.c"
 #include "pool.c"
+#include "allocation.c"
 #include "grant.c"
 #include "share.c"
 #include "client.c"

@@ -1,107 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Clients: what they are promised, the sessions they live in, and how they
- * go. A persistent allocation is memory that is there from the first moment:
- * extents for every byte of it, and records for the index of its pages.
+ * Clients: how they are made, the sessions they live in, what an
+ * administrator sets for them, and how they go.
  */
 #include "internal.h"
-
-#define EXTENT_LEAST (64u << 10) /* of a small client's persistent extents */
-
-/* Bytes of one object's records that files @pages densely from index 0 on. */
-static uint64_t index_bytes(uint64_t pages)
-{
-	uint64_t groups = (pages + TMEM_GROUP_PAGES - 1) / TMEM_GROUP_PAGES, nodes = 0, span;
-
-	if (pages <= 2)
-		return TMEM_OBJECT_BYTES;
-	for (span = groups; span > 1; span = (span + 63) / 64)
-		nodes += (span + 63) / 64;
-	return TMEM_OBJECT_BYTES + groups * sizeof(struct leaf) + nodes * sizeof(struct node);
-}
-
-static uint64_t page_bytes(void)
-{
-	return (uint64_t)TMEM_BLOCK_UNITS * TMEM_UNIT;
-}
-
-uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
-{
-	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes();
-	uint64_t whole, rest, most;
-
-	if (!pages_per_object)
-		return 0;
-	whole = tmem_divide(allocation, object);
-	rest = allocation - whole * object;
-	most = index_bytes(pages_per_object);
-	rest = rest > most ? tmem_divide(rest - most, page_bytes()) : 0;
-	return whole * pages_per_object + rest;
-}
-
-uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
-{
-	uint64_t whole, rest;
-
-	if (!pages_per_object)
-		return 0;
-	whole = tmem_divide(pages, pages_per_object);
-	rest = pages - whole * pages_per_object;
-	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
-	       (rest ? index_bytes(pages_per_object) + rest * page_bytes() : 0);
-}
-
-/*
- * Bytes of extents that hold @allocation whatever is put in which order: each
- * extent may be left with just less free than a page needs (compact.c), and
- * every worker replaces one page at a time.
- */
-static uint64_t extent_bytes(const struct tmem_engine *engine, uint64_t allocation,
-			     uint32_t extent_size)
-{
-	uint64_t lost = page_bytes(),
-		 bytes = allocation + (engine->worker_limit + 1) * page_bytes();
-	uint64_t count;
-
-	if (tmem_extent_holds_pages(engine, extent_size))
-		lost = (TMEM_ROOM_MIN + 1) * page_bytes();
-	count = tmem_divide(bytes, extent_size - lost) + 2;
-	return count * extent_size;
-}
-
-/*
- * Records for an index of incompressible pages, filed densely in objects of
- * at least @fewest, and for each worker's spares.
- */
-static int promise_records(struct tmem_client *client, struct tmem_worker *worker, uint32_t fewest)
-{
-	struct tmem_engine *engine = client->engine;
-	uint64_t pages = tmem_divide(client->allocation, page_bytes()) + 1;
-	uint32_t slack = engine->worker_limit * TMEM_SPARE_NODES;
-	uint32_t i, per;
-	/*
-	 * The fewest pages in an object that has one such record, and how many
-	 * (2^shift) a large object files in one: a group that is begun at its
-	 * start has a small leaf before it has a large one.
-	 */
-	const struct {
-		uint32_t slab;
-		uint32_t least;
-		uint32_t shift;
-	} need[] = {{SLAB_OBJECT_P, 1, 31},
-		    {SLAB_LEAF_SMALL, 3, 6},
-		    {SLAB_LEAF, TMEM_LEAF_SMALL + 1, 6},
-		    {SLAB_NODE, TMEM_GROUP_PAGES + 1, 10}};
-
-	for (i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
-		per = fewest > need[i].least ? fewest : need[i].least;
-		if (tmem_slab_promise(
-			    &engine->slab[need[i].slab], worker, &client->promise[need[i].slab],
-			    (uint32_t)(tmem_divide(pages, per) + (pages >> need[i].shift)) + slack))
-			return -TMEM_ENOMEM;
-	}
-	return 0;
-}
 
 static int judge_client(const struct tmem_engine *engine, const struct tmem_client_config *config)
 {
@@ -114,14 +16,6 @@ static int judge_client(const struct tmem_engine *engine, const struct tmem_clie
 	return 0;
 }
 
-static uint32_t persistent_size(const struct tmem_engine *engine, uint64_t allocation)
-{
-	uint64_t size = tmem_power2(allocation / 16);
-	uint32_t least = tmem_min32(EXTENT_LEAST, engine->extent_size);
-
-	return size < least ? least : (uint32_t)tmem_min64(size, engine->extent_size);
-}
-
 static void init_client(struct tmem_engine *engine, struct tmem_client *client, uint32_t record,
 			const struct tmem_client_config *config)
 {
@@ -131,11 +25,11 @@ static void init_client(struct tmem_engine *engine, struct tmem_client *client, 
 	client->codec = config->codec;
 	client->cap = config->cap;
 	client->weight = config->weight ? config->weight : 100;
-	client->allocation = config->allocation;
+	client->fewest = config->pages_per_object;
 	tmem_lock_init(&client->dying_lock, 3);
 	tmem_heap_create(&client->heap[0], client, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
 	tmem_heap_create(&client->heap[1], client, TMEM_EXTENT_PERSISTENT,
-			 persistent_size(engine, config->allocation));
+			 tmem_allocation_extent(engine, config->allocation));
 	client->heap[1].pinned = 1;
 }
 
@@ -156,7 +50,7 @@ void tmem_client_free(struct tmem_client *client)
 		tmem_heap_destroy(&client->heap[i]);
 	tmem_pool_records_free(client);
 	for (i = 0; i < SLAB_COUNT; i++)
-		tmem_slab_release(&engine->slab[i], &client->promise[i]);
+		tmem_slab_withdraw(&engine->slab[i], &client->promise[i], 0);
 	tmem_lock(&engine->lock);
 	engine->allocated -= client->allocation;
 	tmem_unlock(&engine->lock);
@@ -169,38 +63,22 @@ int tmem_client_make(struct tmem_engine *engine, struct tmem_worker *worker,
 		     struct tmem_client **result)
 {
 	struct tmem_client *client;
-	struct heap *heap;
 	uint32_t record;
 	int err;
 
 	err = judge_client(engine, config);
 	if (err)
 		return err;
-	tmem_lock(&engine->lock);
-	if (config->allocation > engine->persistent_limit - engine->allocated)
-		err = -TMEM_ENOSPC;
-	else
-		engine->allocated += config->allocation;
-	tmem_unlock(&engine->lock);
-	if (err)
-		return err;
 	record = tmem_slab_take(&engine->slab[SLAB_CLIENT], worker, 0);
-	if (!record) {
-		tmem_lock(&engine->lock);
-		engine->allocated -= config->allocation;
-		tmem_unlock(&engine->lock);
+	if (!record)
 		return -TMEM_ENOMEM;
-	}
 	client = tmem_slab_at(&engine->slab[SLAB_CLIENT], record);
 	init_client(engine, client, record, config);
 	client->is_share = (uint32_t)is_share;
-	heap = &client->heap[1];
-	if (config->allocation &&
-	    (tmem_heap_fill(heap, worker,
-			    extent_bytes(engine, config->allocation, heap->extent_size)) ||
-	     promise_records(client, worker, config->pages_per_object))) {
+	err = tmem_client_set_allocation(client, worker, config->allocation);
+	if (err) {
 		tmem_client_free(client);
-		return -TMEM_ENOMEM;
+		return err;
 	}
 	tmem_store(&client->state, (uint32_t)CLIENT_ALIVE);
 	tmem_lock(&engine->lock);

@@ -251,7 +251,8 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 	if (extent->live)
 		return NULL;
 	tmem_heap_unlist_locked(heap, extent);
-	if (is_persistent(heap) || !heap->empty) {
+	/* A persistent heap keeps what its allocation needs, an ephemeral one an extent to go on with. */
+	if (is_persistent(heap) ? heap->extent_bytes - extent->size < heap->wanted : !heap->empty) {
 		add_empty_locked(heap, extent);
 		return NULL;
 	}
@@ -314,19 +315,65 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 	int headers = tmem_extent_holds_pages(engine, heap->extent_size);
 	struct extent *extent;
 
-	while (heap->extent_bytes < bytes) {
+	tmem_lock(&heap->lock);
+	heap->wanted = bytes + heap->extent_size;
+	tmem_unlock(&heap->lock);
+	while (heap->extent_bytes < bytes + (heap->has_spare ? heap->extent_size : 0)) {
 		extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
 		if (!extent)
 			return -TMEM_ENOMEM;
 		add_extent(heap, extent);
 	}
+	if (heap->has_spare)
+		return 0;
 	extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
 	if (!extent)
 		return -TMEM_ENOMEM;
-	tmem_bump(&heap->extent_bytes, extent->size);
+	tmem_lock(&heap->lock);
+	tmem_heap_grown_locked(heap, extent->size);
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
 	heap->spare = extent->number;
+	heap->has_spare = 1;
+	tmem_unlock(&heap->lock);
 	return 0;
+}
+
+/* One empty extent that is not wanted, out of the heap; NULL: there is none. */
+static struct extent *take_surplus(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *extent = NULL;
+	uint32_t number;
+
+	tmem_lock(&heap->lock);
+	number = heap->empty;
+	if (number && tmem_extent(engine, number)->size + heap->wanted <= heap->extent_bytes) {
+		extent = tmem_extent(engine, number);
+		tmem_extent_unlink(engine, &heap->empty, extent);
+		heap->empty_count--;
+	} else if (!heap->wanted && !heap->live && heap->spare) {
+		extent = tmem_extent(engine, heap->spare);
+		heap->spare = 0;
+		heap->has_spare = 0;
+	}
+	if (extent) {
+		tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
+		tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
+	}
+	tmem_unlock(&heap->lock);
+	return extent;
+}
+
+/* Closes empty extents of a persistent heap until only @bytes are left, or none is empty. */
+void tmem_heap_trim(struct heap *heap, uint64_t bytes)
+{
+	struct extent *extent;
+
+	tmem_lock(&heap->lock);
+	heap->wanted = bytes ? bytes + heap->extent_size : 0;
+	tmem_unlock(&heap->lock);
+	while ((extent = take_surplus(heap)))
+		tmem_extent_close(heap->client->engine, extent);
 }
 
 /* The next extent of an ephemeral heap: an eighth of what it has, within bounds. */

@@ -94,7 +94,8 @@ struct tmem_client {
 	uint32_t codec;
 	uint32_t weight;
 	tmem_word cap;
-	uint64_t allocation;
+	tmem_word allocation;	/* written by who sets it, read by every bill */
+	uint32_t fewest;	/* pages in an object, as the client said */
 	tmem_word shared_bytes; /* atomic: extents of shared pools that count against it */
 	tmem_word billed;	/* atomic: persistent blocks and their index */
 	struct promise promise[SLAB_COUNT];
@@ -255,7 +256,7 @@ uint32_t tmem_slab_take(struct slab *slab, struct tmem_worker *worker, int promi
 void tmem_slab_give(struct slab *slab, uint32_t number, struct promise *promise);
 int tmem_slab_promise(struct slab *slab, struct tmem_worker *worker, struct promise *promise,
 		      uint32_t count);
-void tmem_slab_release(struct slab *slab, struct promise *promise);
+void tmem_slab_withdraw(struct slab *slab, struct promise *promise, uint32_t count);
 void tmem_slab_charge(struct slab *slab, struct promise *promise);
 
 static inline void *tmem_sheet_at(const struct slab *slab, uint32_t number, uint32_t shift,
@@ -361,6 +362,7 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
+void tmem_heap_trim(struct heap *heap, uint64_t bytes);
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes);
 void tmem_heap_charge(struct heap *heap, struct tmem_client *client);
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length);
@@ -548,6 +550,9 @@ void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uin
 void tmem_pool_kill_locked(struct tmem_client *client, struct pool *pool);
 void tmem_pool_free(struct pool *pool);
 void tmem_pool_records_free(struct tmem_client *client);
+
+/* allocation.c */
+uint32_t tmem_allocation_extent(const struct tmem_engine *engine, uint64_t allocation);
 
 /* grant.c */
 int tmem_granted_locked(const struct tmem_client *client, const uint64_t uuid[2]);

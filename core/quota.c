@@ -21,7 +21,7 @@ int tmem_bill(struct tmem_client *client, uint64_t fresh, uint64_t old)
 	uint64_t billed = tmem_load(&client->billed);
 
 	do {
-		if (fresh > old && billed + (fresh - old) > client->allocation)
+		if (fresh > old && billed + (fresh - old) > tmem_load(&client->allocation))
 			return -TMEM_ENOSPC;
 	} while (!tmem_cas(&client->billed, &billed, billed + fresh - old));
 	return 0;

@@ -67,7 +67,7 @@ static void add_chunk_locked(struct slab *slab, unsigned char *chunk)
 }
 
 /* One more chunk. 0 or -TMEM_ENOMEM; another worker may have added one meanwhile. */
-static int grow(struct slab *slab, struct tmem_worker *worker)
+static int grow_slab(struct slab *slab, struct tmem_worker *worker)
 {
 	struct tmem_engine *engine = slab->engine;
 	unsigned char *chunk;
@@ -144,7 +144,7 @@ uint32_t tmem_slab_take(struct slab *slab, struct tmem_worker *worker, int promi
 		if (available_locked(slab) > (promised ? 0 : slab->promised))
 			number = take_locked(slab);
 		tmem_unlock(&slab->lock);
-	} while (!number && !grow(slab, worker));
+	} while (!number && !grow_slab(slab, worker));
 	return number;
 }
 
@@ -165,32 +165,39 @@ void tmem_slab_give(struct slab *slab, uint32_t number, struct promise *promise)
 	tmem_unlock(&slab->lock);
 }
 
-/* Keeps @count records for the owner of @promise. 0 or -TMEM_ENOMEM. */
+/* Keeps @count records, used ones included, for the owner of @promise. 0 or -TMEM_ENOMEM. */
 int tmem_slab_promise(struct slab *slab, struct tmem_worker *worker, struct promise *promise,
 		      uint32_t count)
 {
+	uint32_t more;
 	int done = 0;
 
 	do {
 		tmem_lock(&slab->lock);
-		if (available_locked(slab) >= (uint64_t)slab->promised + count) {
-			slab->promised += count;
-			promise->left = count;
-			promise->most = count;
+		more = count > promise->most ? count - promise->most : 0;
+		if (available_locked(slab) >= (uint64_t)slab->promised + more) {
+			slab->promised += more;
+			promise->left += more;
+			promise->most += more;
 			done = 1;
 		}
 		tmem_unlock(&slab->lock);
-	} while (!done && !grow(slab, worker));
+	} while (!done && !grow_slab(slab, worker));
 	return done ? 0 : -TMEM_ENOMEM;
 }
 
-/* The owner of @promise goes: what it did not use is anybody's. */
-void tmem_slab_release(struct slab *slab, struct promise *promise)
+/* The owner of @promise may count on no more than @count: what is beyond and not used is anybody's. */
+void tmem_slab_withdraw(struct slab *slab, struct promise *promise, uint32_t count)
 {
+	uint32_t less;
+
 	tmem_lock(&slab->lock);
-	slab->promised -= promise->left;
-	promise->left = 0;
-	promise->most = 0;
+	less = promise->most > count ? promise->most - count : 0;
+	promise->most -= less;
+	if (less > promise->left)
+		less = promise->left;
+	promise->left -= less;
+	slab->promised -= less;
 	tmem_unlock(&slab->lock);
 }
 

@@ -96,7 +96,7 @@ static void add_client_locked(struct tmem_stats *stats, struct tmem_client *clie
 			add_index(stats, client->pools[i]);
 	}
 	add_heaps(stats, client);
-	stats->allocation += client->allocation;
+	stats->allocation += tmem_load(&client->allocation);
 	stats->billed += tmem_load(&client->billed);
 	stats->dying_objects += tmem_load(&client->dying_count);
 }

@@ -219,6 +219,8 @@ struct heap {
 	uint32_t dead_count;
 	uint32_t
 		spare; /* persistent: one empty extent that only compaction takes; 0: it is at work */
+	uint64_t wanted; /* persistent: bytes of extents that the allocation needs, and the spare */
+	uint32_t has_spare;   /* it has one, at work or not */
 	uint32_t moving_from; /* extents that compaction is at; 0: none */
 	uint32_t moving_to;
 	uint64_t bins_used[TMEM_BINS / 64];

@@ -163,6 +163,66 @@ static void reclaim_from_one_client_only(const struct backend *backend)
 	rig_stop(rig);
 }
 
+/* Puts incompressible pages until one is refused. How many there are then. */
+static uint32_t fill(struct rig *rig, int client, uint32_t pool, uint32_t first)
+{
+	uint32_t i = first;
+
+	while (!rig_put(rig, client, rig_handle(pool, i / 64, i), page_tag(PAGE_RANDOM, i)))
+		i++;
+	return i;
+}
+
+static uint32_t count_all(struct rig *rig, int client, uint32_t pool, uint32_t count)
+{
+	uint32_t i, there = 0;
+
+	for (i = 0; i < count; i++)
+		there += rig_get(rig, client, rig_handle(pool, i / 64, i),
+				 page_tag(PAGE_RANDOM, i)) == 1;
+	return there;
+}
+
+static void allocation_grows_and_shrinks(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 64u << 20, 1);
+	int a = rig_client(rig, 1u << 20), b = rig_client(rig, 0), i;
+	uint32_t p = rig_pool(rig, a, TMEM_POOL_PERSISTENT), small, large, again;
+	uint64_t before;
+
+	rig_settle(rig);
+	before = rig_stats(rig, a, -1).extent_bytes;
+	small = fill(rig, a, p, 0);
+	MUST_EQ(rig->backend->set_allocation(rig, a, 8u << 20), 0);
+	large = fill(rig, a, p, small);
+	MUST_LE(small * 6, large);
+	MUST_EQ(count_all(rig, a, p, large), large);
+	/* Full again, and every page can be replaced. */
+	for (i = 0; i < (int)large; i++)
+		MUST_EQ(rig_put(rig, a, rig_handle(p, (uint32_t)i / 64, (uint32_t)i),
+				page_tag(PAGE_RANDOM, (uint32_t)i)),
+			0);
+	/* Not below what is there. */
+	MUST_EQ(rig->backend->set_allocation(rig, a, 1u << 20), -TMEM_ENOSPC);
+	MUST_EQ(rig_stats(rig, a, -1).allocation, 8u << 20);
+	MUST_EQ(count_all(rig, a, p, large), large);
+	for (i = 0; i <= (int)large / 64; i++)
+		rig_flush_object(rig, a, rig_handle(p, (uint32_t)i, 0));
+	rig_settle(rig);
+	MUST_EQ(rig->backend->set_allocation(rig, a, 1u << 20), 0);
+	rig_check(rig);
+	MUST_LE(rig_stats(rig, a, -1).extent_bytes, before);
+	again = fill(rig, a, p, 0);
+	MUST_EQ(again, small);
+	/* What was given up is anybody's, and more than the host has is refused. */
+	MUST_EQ(rig->backend->set_allocation(rig, b, rig->setup.persistent - (1u << 20)), 0);
+	MUST_EQ(rig->backend->set_allocation(rig, b, rig->setup.persistent), -TMEM_ENOSPC);
+	MUST_EQ(rig->backend->set_allocation(rig, b, ~0ull), -TMEM_ENOSPC);
+	MUST_EQ(rig->backend->set_allocation(rig, b, 0), 0);
+	MUST_EQ(count_all(rig, a, p, again), again);
+	rig_stop(rig);
+}
+
 #define NEEDS (CAN_ADMIN | CAN_OBJECTS | CAN_EPHEMERAL | CAN_STATS)
 
 const struct conformance_case cases_limits[] = {
@@ -173,6 +233,7 @@ const struct conformance_case cases_limits[] = {
 	 below_half_of_its_share_nobody_gives},
 	{"3.10", "cap-is-enforced", NEEDS, cap_is_enforced},
 	{"3.10", "cap-changed-under-load", NEEDS, cap_changed_under_load},
+	{"6", "allocation-grows-and-shrinks", NEEDS, allocation_grows_and_shrinks},
 	{"6", "reclaim-from-one-client-only", NEEDS, reclaim_from_one_client_only},
 	{NULL, NULL, 0, NULL},
 };

@@ -139,6 +139,11 @@ static int set_weight(struct rig *rig, int client, uint32_t weight)
 	return tmem_client_set_weight(client_of(rig, client), weight);
 }
 
+static int set_allocation(struct rig *rig, int client, uint64_t bytes)
+{
+	return tmem_client_set_allocation(client_of(rig, client), worker_of(rig, 0), bytes);
+}
+
 static void set_cap(struct rig *rig, int client, uint64_t cap)
 {
 	tmem_client_set_cap(client_of(rig, client), cap);
@@ -303,15 +308,15 @@ static uint64_t refused(struct rig *rig)
 	(CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_STARVE | CAN_THREADS | \
 	 CAN_CODECS)
 
-#define ADMIN_CALLS                                                                         \
-	.start = start, .stop = stop, .client_create = client_create,                       \
-	.client_destroy = client_destroy, .session = session, .freeze = freeze,             \
-	.set_codec = set_codec, .set_weight = set_weight, .set_cap = set_cap,               \
-	.set_pool_codec = set_pool_codec, .client_reclaim = client_reclaim, .grant = grant, \
-	.revoke = revoke, .pool_create = pool_create, .pool_destroy = pool_destroy,         \
-	.batch = batch, .step = step, .reclaim = reclaim, .set_capacity = set_capacity,     \
-	.stats = stats, .check = check, .touched = touched, .host_bytes = host_bytes,       \
-	.starve = starve, .refused = refused
+#define ADMIN_CALLS                                                                             \
+	.start = start, .stop = stop, .client_create = client_create,                           \
+	.client_destroy = client_destroy, .session = session, .freeze = freeze,                 \
+	.set_codec = set_codec, .set_weight = set_weight, .set_allocation = set_allocation,     \
+	.set_cap = set_cap, .set_pool_codec = set_pool_codec, .client_reclaim = client_reclaim, \
+	.grant = grant, .revoke = revoke, .pool_create = pool_create,                           \
+	.pool_destroy = pool_destroy, .batch = batch, .step = step, .reclaim = reclaim,         \
+	.set_capacity = set_capacity, .stats = stats, .check = check, .touched = touched,       \
+	.host_bytes = host_bytes, .starve = starve, .refused = refused
 
 const struct backend backend_engine = {
 	.name = "engine",

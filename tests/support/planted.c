@@ -242,6 +242,11 @@ static int set_weight(struct rig *rig, int client, uint32_t weight)
 	return backend_engine.set_weight(inner(rig), client, weight);
 }
 
+static int set_allocation(struct rig *rig, int client, uint64_t bytes)
+{
+	return backend_engine.set_allocation(inner(rig), client, bytes);
+}
+
 static void set_cap(struct rig *rig, int client, uint64_t cap)
 {
 	backend_engine.set_cap(inner(rig), client, is(NO_CAP) ? 0 : cap);
@@ -501,6 +506,7 @@ const struct backend backend_planted = {
 	.freeze = freeze,
 	.set_codec = set_codec,
 	.set_weight = set_weight,
+	.set_allocation = set_allocation,
 	.set_cap = set_cap,
 	.set_pool_codec = set_pool_codec,
 	.client_reclaim = client_reclaim,

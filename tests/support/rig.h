@@ -59,6 +59,7 @@ struct backend {
 	void (*freeze)(struct rig *rig, int client, bool frozen);
 	int (*set_codec)(struct rig *rig, int client, uint8_t codec);
 	int (*set_weight)(struct rig *rig, int client, uint32_t weight);
+	int (*set_allocation)(struct rig *rig, int client, uint64_t bytes);
 	void (*set_cap)(struct rig *rig, int client, uint64_t cap);
 	int (*set_pool_codec)(struct rig *rig, int client, uint32_t pool, uint8_t codec);
 	uint64_t (*client_reclaim)(struct rig *rig, uint32_t worker, int client, uint64_t bytes);
