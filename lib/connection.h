@@ -114,6 +114,9 @@ struct tmem {
 	uint32_t batch_max;
 	uint64_t epoch;
 
+	uint32_t spin_credit; /* above 0: looking without sleeping has paid */
+	uint32_t spin_skipped;
+
 	struct ring ring[MEMORY_QUEUES];
 	bool indirect;
 	struct slot slot[LT_IO_SLOTS];

@@ -12,7 +12,12 @@
 #define RESULT_LEAST (-4095)
 
 /* Looks at the ring so often between two looks at the clock. */
-#define SPINS 32
+#define SPINS 16
+
+/* Credit for looks that paid, price of one that did not, and waits between two without credit. */
+#define SPIN_CREDIT_MAX 8
+#define SPIN_PRICE	1
+#define SPIN_TRIES	32
 
 struct chain {
 	struct ring_desc segment[SEGMENTS_MAX];
@@ -337,24 +342,33 @@ static int look_at_socket(struct tmem *tmem)
 		       tmem->path);
 }
 
-static int spin(struct tmem *tmem)
+/*
+ * Looking without sleeping pays where the answer is about to come, and costs a
+ * processor where it is not: so it is done as long as it has paid, and tried
+ * now and then after that.
+ */
+static bool spin(struct tmem *tmem)
 {
-	uint64_t until = 0, now;
+	uint64_t until;
 	uint32_t i;
 
-	while (tmem->spin_ns) {
+	if (lt_ring_ready(&tmem->ring[1]))
+		return true;
+	if (!tmem->spin_ns || (!tmem->spin_credit && ++tmem->spin_skipped % SPIN_TRIES))
+		return false;
+	until = lt_now() + tmem->spin_ns;
+	do {
 		for (i = 0; i < SPINS; i++) {
-			if (lt_ring_ready(&tmem->ring[1]))
-				return 1;
 			breathe();
+			if (!lt_ring_ready(&tmem->ring[1]))
+				continue;
+			if (tmem->spin_credit < SPIN_CREDIT_MAX)
+				tmem->spin_credit++;
+			return true;
 		}
-		now = lt_now();
-		if (!until)
-			until = now + tmem->spin_ns;
-		else if (now >= until)
-			break;
-	}
-	return lt_ring_ready(&tmem->ring[1]);
+	} while (lt_now() < until);
+	tmem->spin_credit -= tmem->spin_credit < SPIN_PRICE ? tmem->spin_credit : SPIN_PRICE;
+	return false;
 }
 
 int lt_request_wait(struct tmem *tmem, uint32_t need)
