@@ -189,16 +189,21 @@ int tmem_client_set_weight(struct tmem_client *client, uint32_t weight)
 
 uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *worker, uint64_t bytes)
 {
+	struct tmem_engine *engine = client->engine;
 	uint64_t given = 0;
 	uint32_t size = 1;
 
 	worker->touched = 0;
-	tmem_pending_settle_all(client->engine);
+	tmem_pending_settle_all(engine);
+	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
+	tmem_add(&client->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	while (given < bytes && size) {
 		size = tmem_heap_drop_one(&client->heap[0]);
 		if (!size)
 			size = tmem_share_drop_one(client, worker);
 		given += size;
 	}
+	tmem_add(&engine->reclaim_given, given);
+	tmem_add(&client->reclaim_given, given);
 	return given;
 }

@@ -45,7 +45,7 @@ static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent = tmem_extent(engine, number);
-	uint32_t state;
+	uint32_t state, pages;
 
 	tmem_lock(&heap->lock);
 	state = tmem_load(&extent->state);
@@ -66,10 +66,12 @@ static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 	} else {
 		tmem_heap_unlist_locked(heap, extent);
 	}
+	pages = extent->live;
 	subtract_locked(heap, extent);
 	*size = extent->size;
 	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
 	heap->dropped++;
+	heap->pages_dropped += pages;
 	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
 	tmem_unlock(&heap->lock);

@@ -274,12 +274,14 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 
 	worker->touched = 0;
 	tmem_pending_settle_all(engine);
+	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	while (given < bytes && size) {
 		heap = tmem_policy_victim(engine, worker);
 		size = heap ? tmem_heap_drop_one(heap) : 0;
 		given += size;
 		tmem_policy_leave(worker);
 	}
+	tmem_add(&engine->reclaim_given, given);
 	return given;
 }
 

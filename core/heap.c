@@ -45,6 +45,8 @@ static int is_large(const struct heap *heap)
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes)
 {
 	tmem_bump(&heap->extent_bytes, bytes);
+	if (heap->extent_bytes > heap->extent_bytes_most)
+		heap->extent_bytes_most = heap->extent_bytes;
 	if (heap->record)
 		tmem_add(&heap->charged->shared_bytes, bytes);
 }
@@ -224,6 +226,8 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 	else
 		tmem_fetch_or_full(&block->tag, tag);
 	tally_locked(heap, extent, tag, 1);
+	if (heap->live > heap->live_most)
+		heap->live_most = heap->live;
 }
 
 /* Frees a block. The extent, if this emptied it and it is to be closed. */

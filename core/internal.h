@@ -31,6 +31,9 @@
 
 #define TMEM_WEIGHT_MOST 10000u
 
+/* Who asks for everything asks for this much, so that the sum does not wrap. */
+#define TMEM_ASKED_MOST (1ull << 48)
+
 #define TMEM_READY 2u /* extents kept ready */
 
 /* ---- client, worker, engine ---- */
@@ -97,7 +100,10 @@ struct tmem_client {
 	tmem_word allocation;	/* written by who sets it, read by every bill */
 	uint32_t fewest;	/* pages in an object, as the client said */
 	tmem_word shared_bytes; /* atomic: extents of shared pools that count against it */
-	tmem_word billed;	/* atomic: persistent blocks and their index */
+	/* Atomic: bytes of tmem_client_reclaim(); the engine's are of both calls. */
+	tmem_word reclaim_asked;
+	tmem_word reclaim_given;
+	tmem_word billed; /* atomic: persistent blocks and their index */
 	struct promise promise[SLAB_COUNT];
 	struct heap heap[2]; /* ephemeral, persistent */
 	/* Dead objects whose pages are not freed yet: ephemeral, persistent. */
@@ -234,6 +240,8 @@ struct tmem_engine {
 	uint32_t age;	     /* put-order segments begun: time across clients */
 	struct heap *victim; /* who gives next; asked again when victim_uses is 0 */
 	uint32_t victim_uses;
+	tmem_word reclaim_asked;
+	tmem_word reclaim_given;
 	uint32_t stepper;     /* 1 while one worker does background work */
 	struct counters gone; /* of clients that were destroyed; under L1 */
 };

@@ -55,6 +55,12 @@ static void add_heap(struct tmem_stats *stats, struct heap *heap)
 	stats->extent_bytes += heap->extent_bytes;
 	stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
 	stats->extents_dropped += heap->dropped;
+	stats->pages_dropped += heap->pages_dropped;
+	stats->extent_bytes_most += heap->extent_bytes_most;
+	if (persistent)
+		stats->persistent_pages_most += heap->live_most;
+	else
+		stats->ephemeral_pages_most += heap->live_most;
 	stats->extents_compacted += heap->compacted;
 	if (!persistent)
 		stats->freeable += heap->extent_bytes;
@@ -110,6 +116,8 @@ void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats)
 	tmem_lock(&engine->lock);
 	add_client_locked(stats, client);
 	add_charged_locked(stats, client);
+	stats->reclaim_asked = tmem_load(&client->reclaim_asked);
+	stats->reclaim_given = tmem_load(&client->reclaim_given);
 	tmem_unlock(&engine->lock);
 	stats->capacity = tmem_load(&client->cap);
 }
@@ -124,6 +132,8 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 	for (client = engine->clients; client; client = client->next)
 		add_client_locked(stats, client);
 	add_counters(stats, &engine->gone);
+	stats->reclaim_asked = tmem_load(&engine->reclaim_asked);
+	stats->reclaim_given = tmem_load(&engine->reclaim_given);
 	tmem_unlock(&engine->lock);
 	tmem_lock(&engine->room_lock);
 	stats->capacity = engine->capacity;

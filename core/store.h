@@ -228,6 +228,9 @@ struct heap {
 	struct total total[TMEM_POOLS_PER_CLIENT];
 	struct order order; /* of ephemeral heaps */
 	uint64_t dropped;
+	uint64_t pages_dropped;
+	uint64_t live_most;
+	uint64_t extent_bytes_most;
 	uint64_t compacted;
 };
 

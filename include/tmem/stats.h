@@ -58,6 +58,13 @@
 	X(freeable, "bytes", "bytes that dropping every ephemeral page would free")         \
 	X(dying_objects, "objects", "flushed objects whose memory is not back yet")         \
 	X(extents_dropped, "extents", "ephemeral extents dropped whole")                    \
+	X(pages_dropped, "pages", "pages that went with them")                              \
+	X(reclaim_asked, "bytes", "bytes that were asked back")                             \
+	X(reclaim_given, "bytes", "bytes that were given back for that")                    \
+	X(ephemeral_pages_most, "pages",                                                    \
+	  "ephemeral pages stored at most; of the host: summed over its clients")           \
+	X(persistent_pages_most, "pages", "persistent pages stored at most; likewise")      \
+	X(extent_bytes_most, "bytes", "bytes of extents at most; likewise")                 \
 	X(extents_compacted, "extents", "persistent extents whose pages were moved together")
 
 #define TMEM_STAT_FIELD_(name, unit, sentence) uint64_t name;

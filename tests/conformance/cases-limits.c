@@ -147,6 +147,7 @@ static void reclaim_from_one_client_only(const struct backend *backend)
 	struct rig *rig = case_start(backend, 32u << 20, 1);
 	int a = rig_client(rig, 0), b = rig_client(rig, 0);
 	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i;
+	struct tmem_stats stats;
 	uint64_t given;
 
 	put_on(rig, b, q, 0, 1000);
@@ -158,6 +159,12 @@ static void reclaim_from_one_client_only(const struct backend *backend)
 	MUST(rig->backend->client_reclaim(rig, 0, a, ~0ull) > 0);
 	MUST_EQ(rig_stats(rig, a, -1).ephemeral_pages, 0);
 	MUST_EQ(rig->backend->client_reclaim(rig, 0, a, 1), 0);
+	stats = rig_stats(rig, a, -1);
+	MUST_EQ(stats.ephemeral_pages_most, 2000);
+	MUST_EQ(stats.pages_dropped, 2000);
+	MUST_LE(2000 * TMEM_PAGE_SIZE, stats.extent_bytes_most);
+	MUST_LE(given, stats.reclaim_given);
+	MUST_LE(stats.reclaim_given, stats.reclaim_asked);
 	for (i = 0; i < 1000; i++)
 		MUST_EQ(rig_get(rig, b, rig_handle(q, i / 64, i), page_tag(PAGE_RANDOM, i)), 1);
 	rig_stop(rig);
