@@ -27,8 +27,9 @@ struct row {
 #define TIB	  (UINT64_C(1) << 40)
 
 static const struct row rows[] = {
-	{"kind", 0, "disk|device", KIND_TEXT, AT(kind), 0, 0, COMMAND_ADD, 0,
-	 "what the guest finds: a swap disk, or a tmem device; default: disk"},
+	{"kind", 0, "disk|device|template", KIND_TEXT, AT(kind), 0, 0, COMMAND_ADD, 0,
+	 "what is added: a swap disk, a tmem device, or a template, by which each process that "
+	 "connects becomes a client; default: disk"},
 	{"disk", 0, "BYTES", KIND_SIZE, AT(disk), 4096, 16 * TIB, COMMAND_ADD, 0,
 	 "size of the swap disk, a multiple of 4096; a disk needs it"},
 	{"allocation", 0, "BYTES", KIND_SIZE, AT(allocation), 4096, 64 * TIB,
@@ -42,6 +43,19 @@ static const struct row rows[] = {
 	 "most queues that the virtual machine may use; default: 8"},
 	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
 	 "how new pages are stored; default: the daemon's"},
+	{"mode", 0, "BITS", KIND_TEXT, AT(mode), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
+	 "of a template: who may connect to its socket, as chmod takes it; default: 0600"},
+	{"connections", 0, "N", KIND_NUMBER, AT(connections), 1, 16384, COMMAND_ADD | COMMAND_SET,
+	 0, "of a template: most clients at a time, 1 to 16384; default: 1024"},
+	{"per-user", 0, "N", KIND_NUMBER, AT(per_user), 1, 16384, COMMAND_ADD | COMMAND_SET, 0,
+	 "of a template: most clients of one user; default: as many as there may be"},
+	{"linger", 0, "SECONDS", KIND_NUMBER, AT(linger), 0, 86400, COMMAND_ADD | COMMAND_SET, 0,
+	 "of a template: how long a client outlives its connection, 0 to 86400; default: 10"},
+	{"pages-per-object", 0, "N", KIND_NUMBER, AT(pages_per_object), 1, UINT32_MAX,
+	 COMMAND_ADD | COMMAND_SET, 0,
+	 "of a template: pages that clients file under one object at least; default: 1"},
+	{"clients", 0, NULL, KIND_FLAG, AT(clients), 0, 0, COMMAND_STAT, 0,
+	 "also the figures of each client of a template"},
 	{"pool", 0, "N", KIND_NUMBER, AT(pool), 0, UINT32_MAX, COMMAND_SET | COMMAND_DESTROY, 0,
 	 "this one of the guest's pools; default: all"},
 	{"ram", 0, "BYTES", KIND_SIZE, AT(ram), 1 << 20, 64 * TIB, COMMAND_ADD, 0,

@@ -30,6 +30,17 @@ static void add_given(const struct arguments *arguments, struct json_object *req
 		json_object_object_add(request, key, json_object_new_int64((int64_t)number));
 }
 
+static void add_template_keys(const struct arguments *arguments, struct json_object *request)
+{
+	add_text(request, "mode", arguments->mode);
+	add_u64(request, "connections", arguments->connections);
+	add_u64(request, "per_user", arguments->per_user);
+	if (arguments_given(arguments, "linger"))
+		json_object_object_add(request, "linger_s",
+				       json_object_new_int64((int64_t)arguments->linger));
+	add_u64(request, "pages_per_object", arguments->pages_per_object);
+}
+
 static bool codec_ok(const char *codec)
 {
 	if (!codec || !strcmp(codec, "lz4") || !strcmp(codec, "raw"))
@@ -61,8 +72,9 @@ enum status cmd_add(const struct arguments *arguments)
 	if (!codec_ok(arguments->codec))
 		return STATUS_USAGE;
 	if (arguments->kind && strcmp(arguments->kind, "disk") &&
-	    strcmp(arguments->kind, "device")) {
-		fprintf(stderr, "tmem: --kind %s: neither disk nor device\n", arguments->kind);
+	    strcmp(arguments->kind, "device") && strcmp(arguments->kind, "template")) {
+		fprintf(stderr, "tmem: --kind %s: none of disk, device and template\n",
+			arguments->kind);
 		return STATUS_USAGE;
 	}
 	if (!arguments->disk && (!arguments->kind || !strcmp(arguments->kind, "disk"))) {
@@ -87,9 +99,18 @@ enum status cmd_add(const struct arguments *arguments)
 	add_u64(request, "weight", arguments->weight);
 	add_u64(request, "queues", arguments->queues);
 	add_text(request, "codec", arguments->codec);
+	add_template_keys(arguments, request);
 	status = link_ask(arguments, "add", request, &guest);
 	if (status != STATUS_OK)
 		return status;
+	if (arguments->kind && !strcmp(arguments->kind, "template")) {
+		if (link_print_json(arguments, guest))
+			return STATUS_OK;
+		printf("# template %s: a process that connects to %s becomes a client\n",
+		       view_text(guest, "name"), view_text(guest, "socket"));
+		json_object_put(guest);
+		return STATUS_OK;
+	}
 	qemu = qemu_arguments(guest, arguments->ram);
 	json_object_object_add(guest, "qemu", qemu);
 	if (link_print_json(arguments, guest))
@@ -113,7 +134,8 @@ static enum status change(const struct arguments *arguments, const char *op,
 	if (arguments->name)
 		printf("%s: %s\n", arguments->name, done);
 	else
-		printf("%zu guests: %s\n", view_count(ok, "guests"), done);
+		printf("%zu guests: %s\n", view_count(ok, "guests") + view_count(ok, "templates"),
+		       done);
 	json_object_put(ok);
 	return STATUS_OK;
 }
@@ -129,8 +151,10 @@ enum status cmd_remove(const struct arguments *arguments)
 
 enum status cmd_set(const struct arguments *arguments)
 {
-	bool guest =
-		arguments->allocation || arguments->weight || arguments_given(arguments, "cap");
+	bool template = arguments->mode || arguments->connections || arguments->per_user ||
+			arguments->pages_per_object || arguments_given(arguments, "linger");
+	bool guest = arguments->allocation || arguments->weight ||
+		     arguments_given(arguments, "cap") || template;
 	struct json_object *request;
 	char cap[UNITS_SIZE_TEXT];
 	char weighed[32] = "";
@@ -150,6 +174,7 @@ enum status cmd_set(const struct arguments *arguments)
 		return STATUS_USAGE;
 	request = link_named(arguments);
 	add_text(request, "codec", arguments->codec);
+	add_template_keys(arguments, request);
 	add_u64(request, "allocation", arguments->allocation);
 	add_u64(request, "weight", arguments->weight);
 	add_given(arguments, request, "cap", arguments->cap);
@@ -163,7 +188,7 @@ enum status cmd_set(const struct arguments *arguments)
 		 guest && arguments->codec ? ", " : "",
 		 arguments->codec ? "new pages are stored with " : "",
 		 arguments->codec ? arguments->codec : "");
-	return change(arguments, "set", request, done);
+	return change(arguments, "set", request, template ? "changed" : done);
 }
 
 static enum status freeze(const struct arguments *arguments, const char *op, const char *done)

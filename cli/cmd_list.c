@@ -25,52 +25,62 @@ static const struct {
 	const char *name;
 	const char *unit;
 } settings[] = {
-	{"kind", "word"},	 {"socket", "path"}, {"disk", "bytes"},
-	{"allocation", "bytes"}, {"cap", "bytes"},   {"weight", "1-10000"},
-	{"queues", "queues"},	 {"codec", "word"},  {"frozen", "yes/no"},
+	{"kind", "word"},
+	{"socket", "path"},
+	{"disk", "bytes"},
+	{"mode", "octal"},
+	{"connections", "clients"},
+	{"per_user", "clients"},
+	{"linger_s", "seconds"},
+	{"allocation", "bytes"},
+	{"cap", "bytes"},
+	{"weight", "1-10000"},
+	{"pages_per_object", "pages"},
+	{"queues", "queues"},
+	{"codec", "word"},
+	{"frozen", "yes/no"},
 };
 
-static struct json_object *find_guest(struct json_object *stat, const char *name)
+static void print_settings(struct json_object *guest)
 {
-	size_t count = view_count(stat, "guests");
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		struct json_object *guest = view_item(stat, "guests", i);
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct json_object *value = view_member(guest, settings[i].name);
 
-		if (!strcmp(view_text(guest, "name"), name))
-			return guest;
+		if (value)
+			figures_print_line(settings[i].name, settings[i].unit, value, NULL);
 	}
-	return NULL;
 }
 
 static void print_long(struct json_object *list, struct json_object *stat)
 {
-	size_t count = view_count(list, "guests");
+	static const char *const kinds[] = {"guests", "templates"};
+	size_t kind;
 	size_t i;
-	size_t k;
 
 	figures_print_host(stat, false);
-	for (i = 0; i < count; i++) {
-		struct json_object *guest = view_item(list, "guests", i);
-		const char *name = view_text(guest, "name");
+	for (kind = 0; kind < 2; kind++) {
+		for (i = 0; i < view_count(list, kinds[kind]); i++) {
+			struct json_object *guest = view_item(list, kinds[kind], i);
+			const char *name = view_text(guest, "name");
 
-		printf("guest %s\n", name);
-		for (k = 0; k < sizeof(settings) / sizeof(settings[0]); k++)
-			figures_print_line(settings[k].name, settings[k].unit,
-					   view_member(guest, settings[k].name), NULL);
-		/* One that was added between the two answers has figures the next time. */
-		figures_print_guest(stat, find_guest(stat, name), false);
+			printf("%s %s\n", kind ? "template" : "guest", name);
+			print_settings(guest);
+			/* One that was added between the two answers has figures the next time. */
+			figures_print_guest(stat, view_named(stat, kinds[kind], name), false);
+		}
 	}
 }
 
 static void print_short(struct json_object *list)
 {
+	size_t templates = view_count(list, "templates");
 	size_t count = view_count(list, "guests");
 	char disk[UNITS_SIZE_TEXT];
 	size_t i;
 
-	if (count)
+	if (count + templates)
 		printf("%-20s %10s %s\n", "NAME", "DISK", "STATE");
 	for (i = 0; i < count; i++) {
 		struct json_object *guest = view_item(list, "guests", i);
@@ -78,6 +88,13 @@ static void print_short(struct json_object *list)
 
 		printf("%-20s %10s %s\n", view_text(guest, "name"),
 		       bytes ? units_format_size(bytes, disk) : "-", state_of(guest));
+	}
+	for (i = 0; i < templates; i++) {
+		struct json_object *template = view_item(list, "templates", i);
+
+		printf("%-20s %10s %" PRIu64 " clients%s\n", view_text(template, "name"), "-",
+		       view_u64(template, "clients"),
+		       view_bool(template, "frozen") ? ",frozen" : "");
 	}
 }
 

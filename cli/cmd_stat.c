@@ -23,6 +23,8 @@ enum status cmd_stat(const struct arguments *arguments)
 
 	if (!arguments->json || arguments->sentences)
 		json_object_object_add(request, "describe", json_object_new_boolean(true));
+	if (arguments->clients)
+		json_object_object_add(request, "clients", json_object_new_boolean(true));
 	status = link_ask(arguments, "stat", request, &ok);
 	if (status != STATUS_OK || link_print_json(arguments, ok))
 		return status;
@@ -39,8 +41,10 @@ struct moment {
 static void print_moment(const struct arguments *arguments, struct json_object *ok,
 			 struct moment *last)
 {
-	struct json_object *engine = view_member(
-		arguments->name ? view_item(ok, "guests", 0) : view_member(ok, "host"), "engine");
+	struct json_object *one = view_count(ok, "guests") ? view_item(ok, "guests", 0)
+							   : view_item(ok, "templates", 0);
+	struct json_object *engine =
+		view_member(arguments->name ? one : view_member(ok, "host"), "engine");
 	uint64_t pages = view_u64(engine, "ephemeral_pages") + view_u64(engine, "persistent_pages");
 	uint64_t bytes = view_u64(engine, "ephemeral_bytes") + view_u64(engine, "persistent_bytes");
 	uint64_t interval = arguments->interval ? arguments->interval : 1;

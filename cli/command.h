@@ -47,6 +47,7 @@ struct arguments {
 	const char *control;
 	const char *codec;
 	const char *kind;
+	const char *mode;
 	const char *grant;
 	const char *revoke;
 	const char *revoke_now;
@@ -56,6 +57,10 @@ struct arguments {
 	uint64_t weight;
 	uint64_t pool;
 	uint64_t bytes;
+	uint64_t connections;
+	uint64_t per_user;
+	uint64_t linger; /* seconds */
+	uint64_t pages_per_object;
 	uint64_t ram;
 	uint64_t queues;
 	uint64_t interval; /* seconds */
@@ -64,6 +69,7 @@ struct arguments {
 	bool all;
 	bool list;
 	bool xm;
+	bool clients;
 	bool long_form;
 	bool sentences;
 	bool json;

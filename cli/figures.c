@@ -2,6 +2,7 @@
 /* Figures as the daemon describes them, so that a tool and a daemon of different age agree. */
 #include "figures.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void print_group(struct json_object *ok, struct json_object *holder, cons
 
 void figures_print_guest(struct json_object *ok, struct json_object *guest, bool sentences)
 {
+	print_group(ok, view_member(guest, "template"), "template", sentences);
 	print_group(ok, view_member(guest, "disk"), "disk", sentences);
 	print_group(ok, view_member(guest, "errors"), "errors", sentences);
 	print_group(ok, view_member(guest, "engine"), "engine", sentences);
@@ -62,6 +64,22 @@ void figures_print_host(struct json_object *ok, bool sentences)
 	print_group(ok, view_member(host, "engine"), "engine", sentences);
 }
 
+static void print_clients(struct json_object *ok, struct json_object *template, bool sentences)
+{
+	size_t count = view_count(template, "clients");
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct json_object *client = view_item(template, "clients", i);
+
+		printf("client %" PRIu64 " of %s, user %" PRIu64 ", process %" PRIu64 "%s\n",
+		       view_u64(client, "client"), view_text(template, "name"),
+		       view_u64(client, "user"), view_u64(client, "process"),
+		       view_bool(client, "connected") ? "" : ", gone");
+		print_group(ok, view_member(client, "engine"), "engine", sentences);
+	}
+}
+
 void figures_print(struct json_object *ok, bool sentences)
 {
 	size_t count = view_count(ok, "guests");
@@ -73,5 +91,12 @@ void figures_print(struct json_object *ok, bool sentences)
 
 		printf("guest %s\n", view_text(guest, "name"));
 		figures_print_guest(ok, guest, sentences);
+	}
+	for (i = 0; i < view_count(ok, "templates"); i++) {
+		struct json_object *template = view_item(ok, "templates", i);
+
+		printf("template %s\n", view_text(template, "name"));
+		figures_print_guest(ok, template, sentences);
+		print_clients(ok, template, sentences);
 	}
 }

@@ -158,25 +158,26 @@ static void print_pool(size_t number, struct json_object *guest, struct json_obj
 	putchar('\n');
 }
 
+/* A template's clients are one client here: their pools have the same numbers. */
 void letters_print(struct json_object *list, struct json_object *stat, bool long_form)
 {
-	size_t guests = view_count(list, "guests");
-	size_t all = view_count(stat, "guests");
+	static const char *const kinds[] = {"guests", "templates"};
+	size_t number = 0;
+	size_t kind;
 	size_t i;
 	size_t k;
 
 	print_host(view_member(view_member(stat, "host"), "engine"), long_form);
-	for (i = 0; i < guests; i++) {
-		struct json_object *guest = view_item(list, "guests", i);
-		struct json_object *figures = NULL;
+	for (kind = 0; kind < 2; kind++) {
+		for (i = 0; i < view_count(list, kinds[kind]); i++) {
+			struct json_object *guest = view_item(list, kinds[kind], i);
+			struct json_object *figures =
+				view_named(stat, kinds[kind], view_text(guest, "name"));
 
-		for (k = 0; k < all && !figures; k++) {
-			figures = view_item(stat, "guests", k);
-			if (strcmp(view_text(figures, "name"), view_text(guest, "name")))
-				figures = NULL;
+			print_client(++number, guest, figures, long_form);
+			for (k = 0; k < view_count(figures, "pools"); k++)
+				print_pool(number, guest, view_item(figures, "pools", k),
+					   long_form);
 		}
-		print_client(i + 1, guest, figures, long_form);
-		for (k = 0; k < view_count(figures, "pools"); k++)
-			print_pool(i + 1, guest, view_item(figures, "pools", k), long_form);
 	}
 }

@@ -2,6 +2,8 @@
 /* Values of an answer, without a check at each use. */
 #include "view.h"
 
+#include <string.h>
+
 #include "units.h"
 
 struct json_object *view_member(struct json_object *object, const char *key)
@@ -43,4 +45,18 @@ size_t view_count(struct json_object *object, const char *key)
 struct json_object *view_item(struct json_object *object, const char *key, size_t index)
 {
 	return json_object_array_get_idx(view_member(object, key), index);
+}
+
+struct json_object *view_named(struct json_object *object, const char *key, const char *name)
+{
+	size_t count = view_count(object, key);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct json_object *item = view_item(object, key, i);
+
+		if (!strcmp(view_text(item, "name"), name))
+			return item;
+	}
+	return NULL;
 }

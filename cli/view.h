@@ -17,5 +17,7 @@ struct json_object *view_member(struct json_object *object, const char *key);
 /* Length of the array under @key; 0: none. */
 size_t view_count(struct json_object *object, const char *key);
 struct json_object *view_item(struct json_object *object, const char *key, size_t index);
+/* The object in the array under @key that has this name. Borrowed; NULL: none. */
+struct json_object *view_named(struct json_object *object, const char *key, const char *name);
 
 #endif

@@ -6,6 +6,8 @@
  */
 #include "operate.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,24 +21,50 @@
 #include "registry.h"
 #include "report.h"
 #include "request.h"
+#include "run_dir.h"
 #include "state.h"
+#include "template.h"
 
 /* Given back between two turns of the guests. */
 #define FLUSH_PIECE (UINT64_C(32) << 20)
 
 #define HAS(request, key) ((request)->keys & 1u << REQUEST_KEY_##key)
 
-static bool find(struct daemon *daemon, const struct request *request, struct entry **entry,
-		 struct refusal *refusal)
+/* Whom a request means: a guest, a template, or with neither all of them. */
+struct target {
+	struct entry *guest;
+	struct template *template;
+};
+
+static bool find_any(struct daemon *daemon, const struct request *request, struct target *target,
+		     struct refusal *refusal)
 {
-	*entry = NULL;
+	*target = (struct target){NULL, NULL};
 	if (!request->name[0])
 		return true;
-	*entry = registry_find(daemon, request->name);
-	if (*entry)
+	target->guest = registry_find(daemon, request->name);
+	if (!target->guest)
+		target->template = template_find(daemon, request->name);
+	if (target->guest || target->template)
 		return true;
 	refuse(refusal, "ENOENT", "no guest is named %s", request->name);
 	refuse_hint(refusal, "tmem list shows the guests");
+	return false;
+}
+
+/* A guest, where a template will not do. */
+static bool find_guest(struct daemon *daemon, const struct request *request, struct entry **entry,
+		       struct refusal *refusal)
+{
+	struct target target;
+
+	if (!find_any(daemon, request, &target, refusal))
+		return false;
+	*entry = target.guest;
+	if (*entry)
+		return true;
+	refuse(refusal, "EOPNOTSUPP", "%s is a template, whose clients come and go", request->name);
+	refuse_hint(refusal, "this is for a guest of one's own: tmem add --kind device");
 	return false;
 }
 
@@ -70,6 +98,114 @@ static bool apply(struct entry *entry, const struct settings *settings)
 	return true;
 }
 
+static bool refuse_template(int error, const char *name, struct refusal *refusal)
+{
+	switch (-error) {
+	case EPERM:
+		refuse(refusal, "EPERM", "an allocation, and memory that is not protected");
+		refuse_hint(refusal, "leave it out, or see PROTECTION in tmemd(8)");
+		break;
+	case EINVAL:
+		refuse(refusal, "EINVAL", "a template's queues are 2 to %d, one of them for news",
+		       GUEST_QUEUES_MAX);
+		break;
+	case EEXIST:
+	case EADDRINUSE:
+		refuse(refusal, "EEXIST", "the name %s is taken, or the place of its socket", name);
+		refuse_hint(refusal, "take another name; tmem list shows those that there are");
+		break;
+	default:
+		refuse(refusal, error == -ENOMEM ? "ENOMEM" : "EIO",
+		       "template %s cannot be as it is asked for: %s", name, strerror(-error));
+		break;
+	}
+	return false;
+}
+
+/* What a request says of a template, over what @config has. */
+static void change_template(const struct request *request, struct template_config *config)
+{
+	if (HAS(request, MODE))
+		config->mode = (uint32_t)request->mode;
+	if (HAS(request, CONNECTIONS))
+		config->connections_max = (uint32_t)request->connections;
+	if (HAS(request, PER_USER))
+		config->per_user_max = (uint32_t)request->per_user;
+	if (HAS(request, LINGER))
+		config->linger_seconds = (uint32_t)request->linger_s;
+	if (HAS(request, PAGES_PER_OBJECT))
+		config->pages_per_object = (uint32_t)request->pages_per_object;
+	if (HAS(request, ALLOCATION))
+		config->allocation = request->allocation;
+	if (HAS(request, CAP))
+		config->cap = request->cap;
+	if (HAS(request, WEIGHT))
+		config->weight = (uint32_t)request->weight;
+	if (HAS(request, CODEC))
+		config->codec = request->codec;
+}
+
+static bool add_template(struct daemon *daemon, const struct request *request,
+			 struct json_object **ok, struct refusal *refusal)
+{
+	struct template_config config = {.name = request->name,
+					 .linger_seconds = TEMPLATE_LINGER_DEFAULT,
+					 .queues = (uint16_t)request->queues,
+					 .codec = daemon->options->codec};
+	char file[DAEMON_NAME_MAX + sizeof(".sock")];
+	char path[DAEMON_SOCKET_MAX];
+	struct template *template;
+	int error;
+
+	snprintf(file, sizeof(file), "%s.sock", request->name);
+	if (!run_dir_path(daemon->run_dir, file, path, sizeof(path))) {
+		refuse(refusal, "ENAMETOOLONG", "%s is too long for a socket in %s", file,
+		       daemon->run_dir->path);
+		return false;
+	}
+	config.socket_path = path;
+	change_template(request, &config);
+	error = template_create(daemon, &config, &template);
+	if (error)
+		return refuse_template(error, request->name, refusal);
+	*ok = report_template(template);
+	log_info("template %s was added", request->name);
+	return true;
+}
+
+static bool remove_template(struct template *template, const struct request *request,
+			    struct json_object **ok, struct refusal *refusal)
+{
+	struct template_figures figures;
+
+	template_figures(template, &figures);
+	if (figures.connections && !request->force) {
+		refuse(refusal, "EBUSY", "%llu processes are connected to %s",
+		       (unsigned long long)figures.connections, request->name);
+		refuse_hint(refusal, "end them first; or force it, and their pages are gone");
+		return false;
+	}
+	template_destroy(template);
+	*ok = json_object_new_object();
+	json_add_text(*ok, "name", request->name);
+	log_info("template %s was removed", request->name);
+	return true;
+}
+
+static bool set_template(struct template *template, const struct request *request,
+			 struct json_object **ok, struct refusal *refusal)
+{
+	struct template_config config = *template_config(template);
+	int error;
+
+	change_template(request, &config);
+	error = template_set(template, &config);
+	if (error)
+		return refuse_template(error, request->name, refusal);
+	*ok = report_template(template);
+	return true;
+}
+
 static bool add(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		struct refusal *refusal)
 {
@@ -84,6 +220,8 @@ static bool add(struct daemon *daemon, const struct request *request, struct jso
 	struct settings settings;
 	struct entry *entry;
 
+	if (request->kind == REQUEST_KIND_TEMPLATE)
+		return add_template(daemon, request, ok, refusal);
 	if (!HAS(request, CODEC))
 		wish.codec = daemon->options->codec;
 	if (!registry_add(daemon, &wish, &entry, refusal))
@@ -104,10 +242,14 @@ static bool take_away(struct daemon *daemon, const struct request *request, stru
 		      struct refusal *refusal)
 {
 	struct guest_figures figures;
+	struct target target;
 	struct entry *entry;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
+	if (target.template)
+		return remove_template(target.template, request, ok, refusal);
+	entry = target.guest;
 	guest_figures(entry->guest, &figures);
 	if (figures.connected && !request->force) {
 		refuse(refusal, "EBUSY", "a front-end is connected to %s", entry->name);
@@ -127,25 +269,33 @@ static bool take_away(struct daemon *daemon, const struct request *request, stru
 
 static bool list(struct daemon *daemon, struct json_object **ok)
 {
+	struct json_object *templates = json_object_new_array();
 	struct json_object *guests = json_object_new_array();
+	const struct template *template;
 	const struct entry *entry;
 
 	for (entry = daemon->guests; entry; entry = entry->next)
 		json_object_array_add(guests, report_guest(entry));
+	for (template = daemon->templates; template; template = template_next(template))
+		json_object_array_add(templates, report_template(template));
 	*ok = json_object_new_object();
 	json_object_object_add(*ok, "guests", guests);
+	json_object_object_add(*ok, "templates", templates);
 	return true;
 }
 
 static bool stat_of(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		    struct refusal *refusal)
 {
-	struct report_wish wish = {.describe = request->describe, .pools = request->pools};
-	struct entry *entry;
+	struct report_wish wish = {.describe = request->describe,
+				   .pools = request->pools,
+				   .clients = request->clients};
+	struct target target;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
-	wish.only = entry;
+	wish.guest = target.guest;
+	wish.template = target.template;
 	*ok = report_stats(daemon, &wish);
 	return true;
 }
@@ -178,6 +328,12 @@ static bool set_guest(struct daemon *daemon, struct entry *entry, const struct r
 	struct settings old = {entry->cap, entry->weight, entry->codec};
 	struct settings now = old;
 
+	if (HAS(request, MODE) || HAS(request, CONNECTIONS) || HAS(request, PER_USER) ||
+	    HAS(request, LINGER) || HAS(request, PAGES_PER_OBJECT)) {
+		refuse(refusal, "EINVAL", "%s is a guest, and no template", entry->name);
+		refuse_hint(refusal, "a guest has a weight, a cap and a codec");
+		return false;
+	}
 	if (HAS(request, ALLOCATION)) {
 		refuse(refusal, "EOPNOTSUPP",
 		       "an allocation cannot be changed while its guest lives");
@@ -206,25 +362,34 @@ static bool set_guest(struct daemon *daemon, struct entry *entry, const struct r
 static bool set(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		struct refusal *refusal)
 {
-	struct entry *entry;
+	struct target target;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
-	if (!(HAS(request, POOL) ? set_pool(entry, request, refusal)
-				 : set_guest(daemon, entry, request, refusal)))
+	if (target.template && !HAS(request, POOL))
+		return set_template(target.template, request, ok, refusal);
+	if (!(HAS(request, POOL) ? find_guest(daemon, request, &target.guest, refusal) &&
+					   set_pool(target.guest, request, refusal)
+				 : set_guest(daemon, target.guest, request, refusal)))
 		return false;
-	*ok = report_guest(entry);
+	*ok = report_guest(target.guest);
 	return true;
 }
 
-/* NULL: every guest. */
-static void carry_out_freeze(struct daemon *daemon, struct entry *only)
+/* Of those who are meant; templates forget it with their daemon. */
+static void carry_out_freeze(struct daemon *daemon, const struct target *target, bool frozen)
 {
+	bool all = !target->guest && !target->template;
+	struct template *template;
 	struct entry *entry;
 
 	for (entry = daemon->guests; entry; entry = entry->next) {
-		if (!only || entry == only)
-			guest_freeze(entry->guest, entry->frozen);
+		if (all || entry == target->guest)
+			guest_freeze(entry->guest, frozen);
+	}
+	for (template = daemon->templates; template; template = template_next(template)) {
+		if (all || template == target->template)
+			template_freeze(template, frozen);
 	}
 }
 
@@ -232,35 +397,102 @@ static bool freeze(struct daemon *daemon, const struct request *request, bool fr
 		   struct json_object **ok, struct refusal *refusal)
 {
 	bool old[DAEMON_GUESTS_MAX];
+	struct target target;
 	struct entry *entry;
-	struct entry *only;
 	size_t i = 0;
 
-	if (!find(daemon, request, &only, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
 	for (entry = daemon->guests; entry; entry = entry->next) {
 		old[i++] = entry->frozen;
-		if (!only || entry == only)
+		if (!request->name[0] || entry == target.guest)
 			entry->frozen = frozen;
 	}
-	if (!state_save(daemon)) {
+	if (!target.template && !state_save(daemon)) {
 		for (i = 0, entry = daemon->guests; entry; entry = entry->next)
 			entry->frozen = old[i++];
 		return refuse_state(refusal);
 	}
-	carry_out_freeze(daemon, only);
-	if (!only)
+	carry_out_freeze(daemon, &target, frozen);
+	if (!request->name[0])
 		return list(daemon, ok);
-	*ok = report_guest(only);
+	*ok = target.guest ? report_guest(target.guest) : report_template(target.template);
 	return true;
 }
 
-static uint64_t freeable_bytes(struct daemon *daemon, const struct entry *only)
+/* What is done to each client of a template in turn. */
+struct visit {
+	struct daemon *daemon;
+	uint64_t left; /* bytes that are still wanted back */
+	uint64_t sum;
+};
+
+static bool add_freeable(const struct template_client *client, void *arg)
 {
+	struct visit *visit = arg;
 	struct tmem_stats stats;
 
-	if (only)
-		tmem_client_stats(guest_client(only->guest), &stats);
+	if (client->client) {
+		tmem_client_stats(client->client, &stats);
+		visit->sum += stats.freeable;
+	}
+	return true;
+}
+
+static bool reclaim_some(const struct template_client *client, void *arg)
+{
+	struct visit *visit = arg;
+
+	if (client->client)
+		visit->sum += tmem_client_reclaim(client->client, visit->daemon->worker,
+						  visit->left - visit->sum);
+	return visit->sum < visit->left;
+}
+
+static uint64_t destroy_pools(struct daemon *daemon, struct tmem_client *client)
+{
+	uint64_t destroyed = 0;
+	uint32_t number;
+
+	for (number = 0; number < REPORT_POOL_NUMBERS; number++)
+		destroyed += !tmem_pool_destroy(client, daemon->worker, number);
+	return destroyed;
+}
+
+static bool destroy_some(const struct template_client *client, void *arg)
+{
+	struct visit *visit = arg;
+
+	if (client->client)
+		visit->sum += destroy_pools(visit->daemon, client->client);
+	return true;
+}
+
+/* At least @bytes, where there are so many. */
+static uint64_t reclaim(struct daemon *daemon, const struct target *target, uint64_t bytes)
+{
+	struct visit visit = {daemon, bytes, 0};
+
+	if (target->guest)
+		return tmem_client_reclaim(guest_client(target->guest->guest), daemon->worker,
+					   bytes);
+	if (!target->template)
+		return tmem_engine_reclaim(daemon->engine, daemon->worker, bytes);
+	template_each(target->template, reclaim_some, &visit);
+	return visit.sum;
+}
+
+static uint64_t freeable_bytes(struct daemon *daemon, const struct target *target)
+{
+	struct visit visit = {daemon, 0, 0};
+	struct tmem_stats stats;
+
+	if (target->template) {
+		template_each(target->template, add_freeable, &visit);
+		return visit.sum;
+	}
+	if (target->guest)
+		tmem_client_stats(guest_client(target->guest->guest), &stats);
 	else
 		tmem_engine_stats(daemon->engine, &stats);
 	return stats.freeable;
@@ -269,12 +501,12 @@ static uint64_t freeable_bytes(struct daemon *daemon, const struct entry *only)
 static bool freeable(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		     struct refusal *refusal)
 {
-	struct entry *entry;
+	struct target target;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
 	*ok = json_object_new_object();
-	json_add_u64(*ok, "freeable", freeable_bytes(daemon, entry));
+	json_add_u64(*ok, "freeable", freeable_bytes(daemon, &target));
 	return true;
 }
 
@@ -285,16 +517,23 @@ static void look_at_guests(struct daemon *daemon)
 
 	for (entry = daemon->guests; entry; entry = entry->next)
 		guest_look(entry->guest);
+	(void)template_turn(daemon);
 }
 
-/* Whose pages were dropped is not known where they were anybody's. NULL: every guest. */
-static void tell_dropped(struct daemon *daemon, const struct entry *only)
+/* Whose pages were dropped is not known where they were anybody's. */
+static void tell_dropped(struct daemon *daemon, const struct target *target)
 {
+	bool all = !target->guest && !target->template;
+	struct template *template;
 	struct entry *entry;
 
 	for (entry = daemon->guests; entry; entry = entry->next) {
-		if (!only || entry == only)
+		if (all || entry == target->guest)
 			guest_tell(entry->guest, TMEM_NEWS_DROPPED, 0);
+	}
+	for (template = daemon->templates; template; template = template_next(template)) {
+		if (all || template == target->template)
+			template_tell(template, TMEM_NEWS_DROPPED, 0);
 	}
 }
 
@@ -308,19 +547,16 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 {
 	uint64_t given_back = 0;
 	uint64_t wanted;
-	struct entry *only;
+	struct target target;
 
-	if (!find(daemon, request, &only, refusal))
+	if (!find_any(daemon, request, &target, refusal))
 		return false;
-	wanted = freeable_bytes(daemon, only);
+	wanted = freeable_bytes(daemon, &target);
 	if (wanted > request->bytes)
 		wanted = request->bytes;
 	while (given_back < wanted) {
 		uint64_t left = wanted - given_back;
-		uint64_t piece = left < FLUSH_PIECE ? left : FLUSH_PIECE;
-		uint64_t got =
-			only ? tmem_client_reclaim(guest_client(only->guest), daemon->worker, piece)
-			     : tmem_engine_reclaim(daemon->engine, daemon->worker, piece);
+		uint64_t got = reclaim(daemon, &target, left < FLUSH_PIECE ? left : FLUSH_PIECE);
 
 		if (!got)
 			break;
@@ -328,7 +564,7 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 		look_at_guests(daemon);
 	}
 	if (given_back)
-		tell_dropped(daemon, only);
+		tell_dropped(daemon, &target);
 	*ok = json_object_new_object();
 	json_add_u64(*ok, "asked", request->bytes);
 	json_add_u64(*ok, "given_back", given_back);
@@ -342,11 +578,21 @@ static bool flush(struct daemon *daemon, const struct request *request, struct j
 static bool destroy(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		    struct refusal *refusal)
 {
-	uint64_t destroyed = 0;
+	struct visit visit = {daemon, 0, 0};
+	uint64_t destroyed = 1;
+	struct target target;
 	struct entry *entry;
-	uint32_t number;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_any(daemon, request, &target, refusal))
+		return false;
+	if (target.template && !HAS(request, POOL)) {
+		template_each(target.template, destroy_some, &visit);
+		*ok = json_object_new_object();
+		json_add_text(*ok, "name", request->name);
+		json_add_u64(*ok, "destroyed", visit.sum);
+		return true;
+	}
+	if (!find_guest(daemon, request, &entry, refusal))
 		return false;
 	if (entry->kind == GUEST_DISK && !request->force) {
 		refuse(refusal, "EBUSY", "%s is a swap disk, and its pool is what it stored",
@@ -359,34 +605,14 @@ static bool destroy(struct daemon *daemon, const struct request *request, struct
 		if (tmem_pool_destroy(guest_client(entry->guest), daemon->worker,
 				      (uint32_t)request->pool))
 			return refuse_pool(entry, request, refusal);
-		destroyed = 1;
 	} else {
-		for (number = 0; number < REPORT_POOL_NUMBERS; number++)
-			destroyed += !tmem_pool_destroy(guest_client(entry->guest), daemon->worker,
-							number);
+		destroyed = destroy_pools(daemon, guest_client(entry->guest));
 	}
 	log_info("guest %s: %llu pools were destroyed", entry->name, (unsigned long long)destroyed);
 	*ok = json_object_new_object();
 	json_add_text(*ok, "name", entry->name);
 	json_add_u64(*ok, "destroyed", destroyed);
 	return true;
-}
-
-static struct json_object *grants_of(const struct entry *entry)
-{
-	struct json_object *object = json_object_new_object();
-	struct json_object *grants = json_object_new_array();
-	uint64_t uuid[TMEM_GRANTS][2];
-	char text[UNITS_UUID_TEXT];
-	uint32_t count = tmem_client_grants(guest_client(entry->guest), uuid, TMEM_GRANTS);
-	uint32_t i;
-
-	for (i = 0; i < count && i < TMEM_GRANTS; i++)
-		json_object_array_add(grants,
-				      json_object_new_string(units_format_uuid(uuid[i], text)));
-	json_add_text(object, "name", entry->name);
-	json_object_object_add(object, "grants", grants);
-	return object;
 }
 
 static bool shared_auth(struct daemon *daemon, const struct request *request,
@@ -397,7 +623,7 @@ static bool shared_auth(struct daemon *daemon, const struct request *request,
 	struct entry *entry;
 	int error = 0;
 
-	if (!find(daemon, request, &entry, refusal))
+	if (!find_guest(daemon, request, &entry, refusal))
 		return false;
 	client = guest_client(entry->guest);
 	if (request->action == REQUEST_GRANT)
@@ -408,7 +634,7 @@ static bool shared_auth(struct daemon *daemon, const struct request *request,
 	units_format_uuid(request->uuid, text);
 	switch (error) {
 	case 0:
-		*ok = grants_of(entry);
+		*ok = report_grants(entry);
 		return true;
 	case -TMEM_ENOENT:
 		refuse(refusal, "ENOENT", "%s was not granted %s", entry->name, text);
@@ -456,31 +682,6 @@ static void resize(struct daemon *daemon, uint64_t memory)
 	}
 }
 
-/* What is different now, and what would be after a start: {"changed","restart"}. */
-static struct json_object *differences(const struct daemon *daemon, const struct options *fresh)
-{
-	struct json_object *object = json_object_new_object();
-	struct json_object *changed = json_object_new_array();
-	struct json_object *restart = json_object_new_array();
-	const char *name;
-	size_t place = 0;
-	bool live;
-
-	while ((name = options_changed(daemon->options, fresh, &place, &live))) {
-		if (!strcmp(name, "memory") && !fresh->memory)
-			live = false;
-		json_object_array_add(live ? changed : restart, json_object_new_string(name));
-		if (live)
-			log_info("%s was changed", name);
-		else
-			log_warning("%s is another now, but for that tmemd must be started anew",
-				    name);
-	}
-	json_object_object_add(object, "changed", changed);
-	json_object_object_add(object, "restart", restart);
-	return object;
-}
-
 static bool reload(struct daemon *daemon, struct json_object **ok, struct refusal *refusal)
 {
 	struct options fresh;
@@ -498,7 +699,7 @@ static bool reload(struct daemon *daemon, struct json_object **ok, struct refusa
 	}
 	good = good && judge_memory(daemon, &fresh, refusal);
 	if (good) {
-		*ok = differences(daemon, &fresh);
+		*ok = report_changes(daemon->options, &fresh);
 		options_adopt(daemon->options, &fresh);
 		if (fresh.memory)
 			resize(daemon, fresh.memory);

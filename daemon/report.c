@@ -2,12 +2,18 @@
 /* Figures of host and guests, walked from their lists. */
 #include "report.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "daemon.h"
 #include "guest.h"
 #include "json.h"
 #include "lock_memory.h"
+#include "log.h"
 #include "loop.h"
+#include "options.h"
 #include "request.h"
+#include "template.h"
 
 /* Not counted by the engine or a guest's session. */
 #define HOST_FIGURES(X)                                                              \
@@ -48,6 +54,74 @@ struct json_object *report_guest(const struct entry *entry)
 	return guest;
 }
 
+struct json_object *report_template(const struct template *template)
+{
+	const struct template_config *config = template_config(template);
+	struct json_object *object = json_object_new_object();
+	struct template_figures figures;
+	char mode[8];
+
+	template_figures(template, &figures);
+	snprintf(mode, sizeof(mode), "%04o", config->mode & 0777);
+	json_add_text(object, "name", config->name);
+	json_add_text(object, "kind", request_kind_name(REQUEST_KIND_TEMPLATE));
+	json_add_text(object, "socket", config->socket_path);
+	json_add_text(object, "mode", mode);
+	json_add_u64(object, "connections", config->connections_max);
+	json_add_u64(object, "per_user", config->per_user_max);
+	json_add_u64(object, "linger_s", config->linger_seconds);
+	json_add_u64(object, "allocation", config->allocation);
+	json_add_u64(object, "cap", config->cap);
+	json_add_u64(object, "weight", config->weight ? config->weight : REPORT_WEIGHT_DEFAULT);
+	json_add_u64(object, "pages_per_object", config->pages_per_object);
+	json_add_u64(object, "queues", config->queues);
+	json_add_text(object, "codec", request_codec_name(config->codec));
+	json_add_bool(object, "frozen", template_is_frozen(template));
+	json_add_u64(object, "clients", figures.clients);
+	return object;
+}
+
+struct json_object *report_grants(const struct entry *entry)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *grants = json_object_new_array();
+	uint64_t uuid[TMEM_GRANTS][2];
+	char text[UNITS_UUID_TEXT];
+	uint32_t count = tmem_client_grants(guest_client(entry->guest), uuid, TMEM_GRANTS);
+	uint32_t i;
+
+	for (i = 0; i < count && i < TMEM_GRANTS; i++)
+		json_object_array_add(grants,
+				      json_object_new_string(units_format_uuid(uuid[i], text)));
+	json_add_text(object, "name", entry->name);
+	json_object_object_add(object, "grants", grants);
+	return object;
+}
+
+struct json_object *report_changes(const struct options *options, const struct options *fresh)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *changed = json_object_new_array();
+	struct json_object *restart = json_object_new_array();
+	const char *name;
+	size_t place = 0;
+	bool live;
+
+	while ((name = options_changed(options, fresh, &place, &live))) {
+		if (!strcmp(name, "memory") && !fresh->memory)
+			live = false;
+		json_object_array_add(live ? changed : restart, json_object_new_string(name));
+		if (live)
+			log_info("%s was changed", name);
+		else
+			log_warning("%s is another now, but for that tmemd must be started anew",
+				    name);
+	}
+	json_object_object_add(object, "changed", changed);
+	json_object_object_add(object, "restart", restart);
+	return object;
+}
+
 static struct json_object *engine_figures(const struct tmem_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
@@ -60,6 +134,13 @@ static struct json_object *engine_figures(const struct tmem_stats *stats)
 	return object;
 }
 
+static void add_counters(struct json_object *object, const struct guest_counters *counters)
+{
+#define ADD(name, unit, sentence) json_add_u64(object, #name, counters->name);
+	GUEST_COUNTERS(ADD)
+#undef ADD
+}
+
 static struct json_object *disk_figures(const struct guest_figures *figures)
 {
 	struct json_object *object = json_object_new_object();
@@ -70,22 +151,20 @@ static struct json_object *disk_figures(const struct guest_figures *figures)
 	json_add_u64(object, "blocks_empty", figures->blocks_empty);
 	json_add_u64(object, "blocks_stored", figures->blocks_stored);
 	json_add_u64(object, "blocks_lost", figures->blocks_lost);
-#define ADD(name, unit, sentence) json_add_u64(object, #name, figures->counters.name);
-	GUEST_COUNTERS(ADD)
-#undef ADD
+	add_counters(object, &figures->counters);
 	return object;
 }
 
 /* Only those that happened: there are many kinds, and most never do. */
-static struct json_object *error_figures(const struct guest_figures *figures)
+static struct json_object *error_figures(const struct guest_counters *counters)
 {
 	struct json_object *object = json_object_new_object();
 	int error;
 
 	for (error = GUEST_OK + 1; error < GUEST_ERROR_COUNT; error++) {
-		if (figures->counters.errors[error])
+		if (counters->errors[error])
 			json_add_u64(object, guest_error_name((enum guest_error)error),
-				     figures->counters.errors[error]);
+				     counters->errors[error]);
 	}
 	return object;
 }
@@ -142,10 +221,67 @@ static struct json_object *guest_stats(const struct entry *entry, bool pools)
 	json_add_text(guest, "name", entry->name);
 	json_object_object_add(guest, "disk", disk_figures(&figures));
 	json_object_object_add(guest, "engine", engine_figures(&stats));
-	json_object_object_add(guest, "errors", error_figures(&figures));
+	json_object_object_add(guest, "errors", error_figures(&figures.counters));
 	if (pools)
 		json_object_object_add(guest, "pools", pool_figures(guest_client(entry->guest)));
 	return guest;
+}
+
+/* A template's clients, one after the other: their sum, and each by itself where asked for. */
+struct members_report {
+	struct tmem_stats sum;
+	struct json_object *clients; /* NULL: not asked for */
+};
+
+static bool add_member(const struct template_client *client, void *arg)
+{
+	struct members_report *report = arg;
+	struct json_object *object;
+	struct tmem_stats stats;
+
+	if (client->client) {
+		tmem_client_stats(client->client, &stats);
+#define ADD(name, unit, sentence) report->sum.name += stats.name;
+		TMEM_COUNTERS(ADD)
+		TMEM_GAUGES(ADD)
+		TMEM_HOST_GAUGES(ADD)
+#undef ADD
+	}
+	if (!report->clients)
+		return true;
+	object = json_object_new_object();
+	json_add_u64(object, "client", client->id);
+	json_add_u64(object, "user", client->uid);
+	json_add_u64(object, "process", (uint64_t)client->pid);
+	json_add_bool(object, "connected", client->connected);
+	if (client->client)
+		json_object_object_add(object, "engine", engine_figures(&stats));
+	json_object_array_add(report->clients, object);
+	return true;
+}
+
+static struct json_object *template_stats(const struct template *template, bool clients)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *own = json_object_new_object();
+	struct json_object *front = json_object_new_object();
+	struct members_report report = {.clients = clients ? json_object_new_array() : NULL};
+	struct template_figures figures;
+
+	template_figures(template, &figures);
+	template_each(template, add_member, &report);
+#define ADD(name, unit, sentence) json_add_u64(own, #name, figures.name);
+	TEMPLATE_FIGURES(ADD)
+#undef ADD
+	add_counters(front, &figures.counters);
+	json_add_text(object, "name", template_config(template)->name);
+	json_object_object_add(object, "template", own);
+	json_object_object_add(object, "disk", front);
+	json_object_object_add(object, "engine", engine_figures(&report.sum));
+	json_object_object_add(object, "errors", error_figures(&figures.counters));
+	if (clients)
+		json_object_object_add(object, "clients", report.clients);
+	return object;
 }
 
 static void add_field(struct json_object *fields, const char *group, const char *name,
@@ -171,6 +307,8 @@ static struct json_object *fields(void)
 	group = "disk";
 	DISK_GAUGES(ADD)
 	GUEST_COUNTERS(ADD)
+	group = "template";
+	TEMPLATE_FIGURES(ADD)
 	group = "engine";
 	TMEM_COUNTERS(ADD)
 	TMEM_GAUGES(ADD)
@@ -186,16 +324,24 @@ static struct json_object *fields(void)
 struct json_object *report_stats(struct daemon *daemon, const struct report_wish *wish)
 {
 	struct json_object *root = json_object_new_object();
+	struct json_object *templates = json_object_new_array();
 	struct json_object *guests = json_object_new_array();
+	bool all = !wish->guest && !wish->template;
+	const struct template *template;
 	const struct entry *entry;
 
-	if (!wish->only)
+	if (all)
 		json_object_object_add(root, "host", host_figures(daemon));
 	for (entry = daemon->guests; entry; entry = entry->next) {
-		if (!wish->only || entry == wish->only)
+		if (all || entry == wish->guest)
 			json_object_array_add(guests, guest_stats(entry, wish->pools));
 	}
+	for (template = daemon->templates; template; template = template_next(template)) {
+		if (all || template == wish->template)
+			json_object_array_add(templates, template_stats(template, wish->clients));
+	}
 	json_object_object_add(root, "guests", guests);
+	json_object_object_add(root, "templates", templates);
 	if (wish->describe)
 		json_object_object_add(root, "fields", fields());
 	return root;

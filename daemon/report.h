@@ -10,13 +10,24 @@
 
 struct daemon;
 struct entry;
+struct template;
 struct json_object;
+struct options;
 
 /* What the engine makes of a weight that nobody chose. */
 #define REPORT_WEIGHT_DEFAULT 100u
 
 /* One guest as it was added, and whether it is connected. */
 struct json_object *report_guest(const struct entry *entry);
+
+/* One template, and how many clients it has. */
+struct json_object *report_template(const struct template *template);
+
+/* {"name","grants"}: the shared pools that a guest may join. */
+struct json_object *report_grants(const struct entry *entry);
+
+/* {"changed","restart"}: what is different now, and what would be after a start; logs it, too. */
+struct json_object *report_changes(const struct options *options, const struct options *fresh);
 
 /*
  * A pool's number is its place of 16, plus 16 for each pool that had the place
@@ -27,12 +38,14 @@ struct json_object *report_guest(const struct entry *entry);
 
 /* What a report is to hold besides the figures of guests. */
 struct report_wish {
-	const struct entry *only; /* this guest, and no host; NULL: all */
-	bool describe;		  /* "fields": group, name, unit and sentence of each figure */
-	bool pools;		  /* "pools" in each guest */
+	const struct entry *guest;	 /* this guest alone, and no host */
+	const struct template *template; /* or this template; both NULL: all */
+	bool describe; /* "fields": group, name, unit and sentence of each figure */
+	bool pools;    /* "pools" in each guest */
+	bool clients;  /* "clients" in each template */
 };
 
-/* {"host":{...},"guests":[...]} */
+/* {"host":{...},"guests":[...],"templates":[...]} */
 struct json_object *report_stats(struct daemon *daemon, const struct report_wish *wish);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "guest.h"
 #include "json.h"
+#include "template.h"
 
 #define BIT(key) (1u << REQUEST_KEY_##key)
 
@@ -25,11 +26,12 @@ enum value_kind {
 	VALUE_CODEC,
 	VALUE_KIND,
 	VALUE_ACTION,
-	VALUE_UUID
+	VALUE_UUID,
+	VALUE_MODE
 };
 
 /* Each stands at the place of its number. */
-static const char *const kinds[] = {"disk", "device", NULL};
+static const char *const kinds[] = {"disk", "device", "template", NULL};
 static const char *const actions[] = {"grant", "revoke", "revoke-now", "list", NULL};
 
 static const struct {
@@ -72,9 +74,26 @@ static const struct {
 			       REQUEST_BYTES_MAX, 1},
 	[REQUEST_KEY_ACTION] = {"action", VALUE_ACTION, offsetof(struct request, action), 0, 0, 0},
 	[REQUEST_KEY_UUID] = {"uuid", VALUE_UUID, 0, 0, 0, 0},
+	[REQUEST_KEY_MODE] = {"mode", VALUE_MODE, offsetof(struct request, mode), 0, 0, 0},
+	[REQUEST_KEY_CONNECTIONS] = {"connections", VALUE_NUMBER,
+				     offsetof(struct request, connections), 1,
+				     TEMPLATE_CONNECTIONS_MAX, 1},
+	[REQUEST_KEY_PER_USER] = {"per_user", VALUE_NUMBER, offsetof(struct request, per_user), 1,
+				  TEMPLATE_CONNECTIONS_MAX, 1},
+	[REQUEST_KEY_LINGER] = {"linger_s", VALUE_NUMBER, offsetof(struct request, linger_s), 0,
+				TEMPLATE_LINGER_MAX, 1},
+	[REQUEST_KEY_PAGES_PER_OBJECT] = {"pages_per_object", VALUE_NUMBER,
+					  offsetof(struct request, pages_per_object), 1, UINT32_MAX,
+					  1},
+	[REQUEST_KEY_CLIENTS] = {"clients", VALUE_FLAG, offsetof(struct request, clients), 0, 0, 0},
 };
 
 TMEM_STATIC_ASSERT(GUEST_DISK == 0 && GUEST_DEVICE == 1);
+TMEM_STATIC_ASSERT(REQUEST_KEY_COUNT <= 32);
+
+/* What a template has and a guest has not. */
+#define TEMPLATE_KEYS \
+	(BIT(MODE) | BIT(CONNECTIONS) | BIT(PER_USER) | BIT(LINGER) | BIT(PAGES_PER_OBJECT))
 
 /* v, id and op go with each. */
 #define ALWAYS (BIT(V) | BIT(ID) | BIT(OP))
@@ -86,12 +105,13 @@ static const struct {
 } ops[REQUEST_OP_COUNT] = {
 	[REQUEST_ADD] = {"add", BIT(NAME),
 			 BIT(KIND) | BIT(DISK) | BIT(ALLOCATION) | BIT(CAP) | BIT(WEIGHT) |
-				 BIT(QUEUES) | BIT(CODEC)},
+				 BIT(QUEUES) | BIT(CODEC) | TEMPLATE_KEYS},
 	[REQUEST_REMOVE] = {"remove", BIT(NAME), BIT(FORCE)},
 	[REQUEST_LIST] = {"list", 0, 0},
-	[REQUEST_STAT] = {"stat", 0, BIT(NAME) | BIT(DESCRIBE) | BIT(POOLS)},
+	[REQUEST_STAT] = {"stat", 0, BIT(NAME) | BIT(DESCRIBE) | BIT(POOLS) | BIT(CLIENTS)},
 	[REQUEST_SET] = {"set", BIT(NAME),
-			 BIT(CODEC) | BIT(POOL) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION)},
+			 BIT(CODEC) | BIT(POOL) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) |
+				 TEMPLATE_KEYS},
 	[REQUEST_FREEZE] = {"freeze", 0, BIT(NAME) | BIT(ALL)},
 	[REQUEST_THAW] = {"thaw", 0, BIT(NAME) | BIT(ALL)},
 	[REQUEST_FLUSH] = {"flush", BIT(BYTES), BIT(NAME)},
@@ -206,6 +226,20 @@ static bool judge_op(struct json_object *value, struct request *request, struct 
 	return false;
 }
 
+/* As chmod(1) takes it, in digits: "0660". Not 0. */
+static bool parse_mode(const char *text, uint64_t *mode)
+{
+	*mode = 0;
+	if (strlen(text) < 3 || strlen(text) > 4 || (text[3] && text[0] != '0'))
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '7')
+			return false;
+		*mode = *mode << 3 | (uint64_t)(*text - '0');
+	}
+	return *mode != 0;
+}
+
 /* One of @words, whose place goes into the request. */
 static bool judge_word(size_t key, const char *text, const char *const *words,
 		       struct request *request, struct refusal *refusal)
@@ -236,6 +270,12 @@ static bool judge_text(size_t key, struct json_object *value, struct request *re
 		return judge_word(key, text, kinds, request, refusal);
 	if (keys[key].kind == VALUE_ACTION)
 		return judge_word(key, text, actions, request, refusal);
+	if (keys[key].kind == VALUE_MODE) {
+		if (text && parse_mode(text, &request->mode))
+			return true;
+		refuse(refusal, "EINVAL", "\"mode\" is not permission bits in octal digits");
+		return false;
+	}
 	if (keys[key].kind == VALUE_UUID) {
 		if (text && units_parse_uuid(text, request->uuid))
 			return true;
@@ -280,6 +320,7 @@ static bool judge_value(size_t key, struct json_object *value, struct request *r
 	case VALUE_KIND:
 	case VALUE_ACTION:
 	case VALUE_UUID:
+	case VALUE_MODE:
 		return judge_text(key, value, request, refusal);
 	}
 	return false;
@@ -315,6 +356,12 @@ static bool judge_together(const struct request *request, struct refusal *refusa
 
 	switch (request->op) {
 	case REQUEST_ADD:
+		if (request->keys & TEMPLATE_KEYS && request->kind != REQUEST_KIND_TEMPLATE) {
+			refuse(refusal, "EINVAL",
+			       "\"mode\", \"connections\", \"per_user\", \"linger_s\" and "
+			       "\"pages_per_object\" go with \"kind\" \"template\"");
+			return false;
+		}
 		if (disk == (request->kind == GUEST_DISK))
 			break;
 		refuse(refusal, "EINVAL",
@@ -322,13 +369,14 @@ static bool judge_together(const struct request *request, struct refusal *refusa
 			    : "\"add\" needs \"disk\", or another \"kind\"");
 		return false;
 	case REQUEST_SET:
-		if (!(request->keys & (BIT(CODEC) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION)))) {
+		if (!(request->keys &
+		      (BIT(CODEC) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) | TEMPLATE_KEYS))) {
 			refuse(refusal, "EINVAL",
 			       "\"set\" needs \"codec\", \"weight\", \"cap\" or \"allocation\"");
 			return false;
 		}
 		if (!(request->keys & BIT(POOL)) ||
-		    !(request->keys & (BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION))))
+		    !(request->keys & (BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) | TEMPLATE_KEYS)))
 			break;
 		refuse(refusal, "EINVAL", "\"pool\" goes with \"codec\" alone");
 		return false;

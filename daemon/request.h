@@ -63,11 +63,20 @@ enum request_key {
 	REQUEST_KEY_BYTES,
 	REQUEST_KEY_ACTION,
 	REQUEST_KEY_UUID,
+	REQUEST_KEY_MODE,
+	REQUEST_KEY_CONNECTIONS,
+	REQUEST_KEY_PER_USER,
+	REQUEST_KEY_LINGER,
+	REQUEST_KEY_PAGES_PER_OBJECT,
+	REQUEST_KEY_CLIENTS,
 	REQUEST_KEY_COUNT
 };
 
 /* What shared-auth does; in the order of the words in request.c. */
 enum request_action { REQUEST_GRANT, REQUEST_REVOKE, REQUEST_REVOKE_NOW, REQUEST_GRANTS };
+
+/* Beside enum guest_kind, in the same words: no guest, but what makes clients. */
+#define REQUEST_KIND_TEMPLATE 2
 
 struct request {
 	enum request_op op;
@@ -81,7 +90,7 @@ struct request {
 	bool force;
 	bool describe;
 	uint64_t interval_ms;
-	uint8_t kind; /* enum guest_kind */
+	uint8_t kind; /* enum guest_kind, or REQUEST_KIND_TEMPLATE */
 	uint64_t cap; /* bytes; 0: no cap */
 	uint64_t weight;
 	uint64_t pool;
@@ -90,6 +99,12 @@ struct request {
 	uint64_t bytes;
 	uint8_t action; /* enum request_action */
 	uint64_t uuid[2];
+	uint64_t mode; /* permission bits, not 0 */
+	uint64_t connections;
+	uint64_t per_user;
+	uint64_t linger_s;
+	uint64_t pages_per_object;
+	bool clients;
 };
 
 /* Why a request is not carried out; the texts end without a full stop. */
@@ -116,7 +131,7 @@ bool request_judge(const char *line, size_t length, struct request *request,
 bool request_codec_id(const char *name, uint8_t *codec);
 const char *request_codec_name(uint8_t codec);
 
-/* Of a guest, by the word that users write. */
+/* Of a guest or a template, by the word that users write. */
 const char *request_kind_name(uint8_t kind);
 
 const char *request_op_name(enum request_op op);

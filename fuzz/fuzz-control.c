@@ -15,6 +15,7 @@
 #include "guest.h"
 #include "json.h"
 #include "request.h"
+#include "template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,6 +59,13 @@ static void check_good(const struct request *request)
 	must(request->weight <= REQUEST_WEIGHT_MAX && request->cap <= REQUEST_BYTES_MAX &&
 		     request->bytes <= REQUEST_BYTES_MAX && request->pool <= UINT32_MAX,
 	     "limits in bounds");
+	must(request->mode <= 0777 && has(request, REQUEST_KEY_MODE) == (request->mode != 0),
+	     "permission bits");
+	must(request->connections <= TEMPLATE_CONNECTIONS_MAX &&
+		     request->per_user <= TEMPLATE_CONNECTIONS_MAX &&
+		     request->linger_s <= TEMPLATE_LINGER_MAX &&
+		     request->pages_per_object <= UINT32_MAX,
+	     "a template's limits in bounds");
 	must(has(request, REQUEST_KEY_WEIGHT) == (request->weight != 0), "no weight of zero");
 	must((request->op == REQUEST_FLUSH) == (request->bytes != 0), "a flush says how much");
 	must(request->action <= REQUEST_GRANTS, "an action that exists");

@@ -68,8 +68,8 @@ check "" list ''
 check "" check ''
 check "lz4 raw" set vm1 --codec ''
 check "raw" set vm1 --codec r
-check "disk device" add vm3 --kind ''
-check "--pool" set vm1 --p
+check "disk device template" add vm3 --kind ''
+check "--pool" set vm1 --po
 # The control: what is not offered is not found.
 gives "remove reload list" r && failed=$((failed + 1)) && echo "FAIL the comparison does not compare"
 echo "$passed passed, $failed failed"

@@ -195,6 +195,22 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"add","name":"b","kind":"disk"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","kind":"device","disk":4096}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"weight":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","mode":"0"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","mode":"0888"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","mode":"4755"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","mode":"00755"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","mode":493}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","connections":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","connections":16385}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","per_user":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","linger_s":86401}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","pages_per_object":4294967296}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","queues":17}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"template","queues":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"a","kind":"template"}', "EEXIST", 7),
+    (b'{"v":1,"id":7,"op":"add","name":"b","kind":"device","mode":"0600"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","linger_s":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"list","clients":true}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"queues":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"queues":17}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"add","name":"b","disk":4096,"codec":"zstd"}', "EINVAL", 7),
@@ -249,18 +265,23 @@ def right_lines():
     back = line.ask(op="flush", bytes=1 << 40)["ok"]
     check("a flush gives what was said to be freeable", back == {"asked": 1 << 40, "given_back": answer}, (answer, back))
     check("and leaves nothing", line.ask(op="freeable", name="a")["ok"] == {"freeable": 0})
+    answer = line.ask(op="add", name="t", kind="template")["ok"]
+    check("a template has defaults", (answer["mode"], answer["connections"], answer["linger_s"]) == ("0600", 1024, 10), answer)
     answer = line.ask(op="stat", describe=True)["ok"]
     described = {(f["group"], f["name"]) for f in answer["fields"]}
     given = {("engine", n) for n in answer["host"]["engine"]}
     given |= {("host", n) for n in answer["host"] if n != "engine"}
     for guest in answer["guests"]:
         given |= {(group, name) for group in ("disk", "engine", "errors") for name in guest[group]}
+    for template in answer["templates"]:
+        given |= {(group, name) for group in ("template", "disk", "engine", "errors") for name in template[group]}
     check("each figure has a unit and a sentence", given <= described, given - described)
     check("each of them says something", all(f["unit"] and f["text"] for f in answer["fields"]))
     only = line.ask(op="stat", name="a")["ok"]
     check("stat of one guest", [g["name"] for g in only["guests"]] == ["a"] and "host" not in only)
     check("allocation is reserved", answer["host"]["engine"]["allocation"] ==
           sum(g["engine"]["allocation"] for g in answer["guests"]) > 0)
+    check("a template goes", line.ask(op="remove", name="t")["ok"] == {"name": "t"})
     check("remove", line.ask(op="remove", name="x.y_z-1")["ok"] == {"name": "x.y_z-1"})
     check("its socket is gone", not os.path.exists(added["ok"]["socket"]))
     line.send(b'{"v":1,"id":1,"op":"version"}\n{"v":1,"id":2,"op":"list"}\n{"v":1,"id":3,"op":"check"}\n')

@@ -113,6 +113,38 @@ def device():
     ask(op="remove", name="d")
 
 
+def template():
+    answer = ask(op="add", name="t", kind="template", linger_s=0, per_user=2)
+    check("a template is added", answer.get("ok", {}).get("kind") == "template", answer)
+    processes = [Process("t"), Process("t")]
+    check("each process makes a pool", [p.ask("open") for p in processes] == ["0", "0"])
+    check("and stores its pages", [p.ask("put 0 512") for p in processes] == ["stored 512"] * 2)
+    here, = ask(op="stat", name="t", clients=True)["ok"]["templates"]
+    check("they are two clients", sorted(c["process"] for c in here["clients"]) ==
+          sorted(p.process.pid for p in processes) and
+          [c["engine"]["ephemeral_pages"] for c in here["clients"]] == [512, 512], here)
+    check("whose figures make the template's", (here["engine"]["ephemeral_pages"], here["template"]["clients"]) == (1024, 2))
+    check("nobody asked for them one by one otherwise", "clients" not in ask(op="stat", name="t")["ok"]["templates"][0])
+    check("the list says how many", ask(op="list")["ok"]["templates"][0]["clients"] == 2)
+    check("one user has no more than it may", Process("t").process.wait(30) != 0)
+    answer = ask(op="remove", name="t").get("error", {}).get("code")
+    check("a template in use is not removed by mistake", answer == "EBUSY", answer)
+    check("a freeze reaches both", "ok" in ask(op="freeze", name="t") and
+          [p.ask("put 0 2") for p in processes] == ["stored 0 11:2"] * 2)
+    check("and so does a thaw", "ok" in ask(op="thaw", name="t") and
+          [p.ask("put 0 2") for p in processes] == ["stored 2"] * 2)
+    freeable = ask(op="freeable", name="t")["ok"]["freeable"]
+    back = ask(op="flush", name="t", bytes=1 << 40)["ok"]["given_back"]
+    check("a flush takes both's pages", freeable >= 1024 * 4096 and back == freeable and
+          [p.ask("get 0 512") for p in processes] == ["hits 0 wrong 0 2:512"] * 2, (freeable, back))
+    check("their pools end together", ask(op="destroy", name="t")["ok"]["destroyed"] == 2)
+    check("by force it is removed under them", "ok" in ask(op="remove", name="t", force=True))
+    for process in processes:
+        process.process.kill()
+        process.process.wait()
+    check("every count agrees", ask(op="check").get("ok") == {"consistent": True})
+
+
 def inner():
     for name in "ab":
         answer = ask(op="add", name=name, disk=BLOCKS * 4096)
@@ -138,6 +170,7 @@ def inner():
     answer = ask(op="add", name="a", disk=BLOCKS * 4096)
     check("removed and added again, it serves", "ok" in answer and front_end("a", "read") == "0", answer)
     device()
+    template()
     print("%d passed, %d failed" % (passed, failed))
     sys.exit(failed != 0)
 
