@@ -70,11 +70,12 @@ static void beside(struct actor *a, const struct step *step, const void *page)
 	const struct backend *be = crew->rig->backend;
 	const int client = crew->plan->client[a->worker];
 	struct tmem_handle other;
+	uint64_t before;
 
 	switch (step->kind) {
 	case STEP_FREEZE:
-		be->freeze(crew->rig, client,
-			   !__atomic_fetch_xor(&crew->frozen, 1, __ATOMIC_RELAXED));
+		before = __atomic_fetch_xor(&crew->frozen, 1ull << client, __ATOMIC_RELAXED);
+		be->freeze(crew->rig, client, !(before >> client & 1));
 		break;
 	case STEP_RECLAIM:
 		be->reclaim(crew->rig, a->worker, 64u << 10);

@@ -126,6 +126,11 @@ static int set_codec(struct rig *rig, int client, uint8_t codec)
 	return backend_engine.set_codec(inner(rig), client, codec);
 }
 
+static int grant(struct rig *rig, int client, const uint64_t uuid[2])
+{
+	return backend_engine.grant(inner(rig), client, uuid);
+}
+
 static int pool_create(struct rig *rig, uint32_t worker, int client,
 		       const struct tmem_pool_config *config)
 {
@@ -244,6 +249,7 @@ const struct backend backend_faulty = {
 	.client_create = client_create,
 	.freeze = freeze,
 	.set_codec = set_codec,
+	.grant = grant,
 	.pool_create = pool_create,
 	.put = put,
 	.get = get,

@@ -26,6 +26,17 @@ const struct variety varieties[] = {
 	 .rules = {.may_evict = true},
 	 .clients = 1,
 	 .capacity = 3u << 20},
+	{.name = "shared",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN,
+	 .rules = {.get_leaves = true},
+	 .flags = TMEM_POOL_SHARED,
+	 .clients = 3},
+	{.name = "shared-evicted",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN,
+	 .rules = {.get_leaves = true, .may_evict = true},
+	 .flags = TMEM_POOL_SHARED,
+	 .clients = 3,
+	 .capacity = 3u << 20},
 	{.name = NULL},
 };
 
@@ -42,6 +53,22 @@ static void fill(struct scene *scene)
 				  rig_handle(scene->pool[0], FILLERS, i)),
 			1);
 	rig_settle(scene->rig);
+}
+
+/* The pool as this client has it: its own, or everybody's. */
+static uint32_t make_pool(const struct scene *scene, int client)
+{
+	struct tmem_pool_config config = {.size = sizeof(config), .flags = scene->variety->flags};
+	int pool;
+
+	if (config.flags & TMEM_POOL_SHARED) {
+		config.uuid[0] = 1;
+		MUST_EQ(scene->rig->backend->grant(scene->rig, client, config.uuid), 0);
+	}
+	pool = rig_pool_create(scene->rig, client, &config);
+	if (pool < 0)
+		FAIL("no pool: %d", pool);
+	return (uint32_t)pool;
 }
 
 void scene_start(struct scene *scene, const struct variety *variety, const struct backend *backend,
@@ -62,7 +89,7 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 	scene->rig = rig_start(backend, &setup);
 	for (i = 0; i < variety->clients; i++) {
 		scene->client[i] = rig_client(scene->rig, allocation);
-		scene->pool[i] = rig_pool(scene->rig, scene->client[i], variety->flags);
+		scene->pool[i] = make_pool(scene, scene->client[i]);
 	}
 	if (variety->full)
 		fill(scene);
