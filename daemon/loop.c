@@ -8,6 +8,7 @@
  */
 #include "loop.h"
 #include "notify.h"
+#include "polling.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 struct loop {
 	int epoll;
 	struct notify notify;
+	struct polling polling;
 	bool stopped;
 	struct loop_work work;
 	struct loop_figures figures;
@@ -47,6 +49,7 @@ int loop_create(const struct loop_work *work, struct loop **loop)
 		error = -errno;
 		goto err_notify;
 	}
+	polling_open(&l->polling);
 	if (work)
 		l->work = *work;
 	*loop = l;
@@ -62,6 +65,7 @@ err_free:
 void loop_destroy(struct loop *loop)
 {
 	close(loop->epoll);
+	polling_close(&loop->polling);
 	notify_close(&loop->notify);
 	free(loop);
 }
@@ -133,6 +137,7 @@ int loop_run(struct loop *loop)
 		more = count > 0;
 		if (loop->work.turn && loop->work.turn(loop->work.arg))
 			more = true;
+		polling_round(&loop->polling);
 		if (!loop->work.idle || (more && ++since_idle < IDLE_EVERY))
 			continue;
 		since_idle = 0;
@@ -146,6 +151,21 @@ int loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	loop->stopped = true;
+}
+
+void loop_set_polling(struct loop *loop, bool on)
+{
+	polling_set(&loop->polling, on);
+}
+
+void loop_worked(struct loop *loop)
+{
+	loop->polling.worked = true;
+}
+
+bool loop_polls(const struct loop *loop)
+{
+	return polling_wanted(&loop->polling);
 }
 
 struct notify *loop_notify(struct loop *loop)

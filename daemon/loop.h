@@ -60,6 +60,14 @@ void loop_stop(struct loop *loop);
 /* For signalling others' eventfds without waiting; lives as long as the loop. */
 struct notify *loop_notify(struct loop *loop);
 
+/*
+ * Polling: who serves rings says that there was work, and asks whether to look
+ * again in the next round in place of asking for a kick.
+ */
+void loop_set_polling(struct loop *loop, bool on);
+void loop_worked(struct loop *loop);
+bool loop_polls(const struct loop *loop);
+
 /* What the loop did: a daemon with nothing to do adds to neither. */
 struct loop_figures {
 	uint64_t rounds; /* calls of epoll_wait that returned */

@@ -364,6 +364,7 @@ static enum guest_error answer(struct session_queue *queue, uint16_t head)
 	uint64_t written = queue->request->written;
 
 	queue->open = false;
+	loop_worked(queue->session->host->loop);
 	return virtqueue_answer(&queue->ring, head,
 				written < UINT32_MAX ? (uint32_t)written : UINT32_MAX);
 }
@@ -458,6 +459,9 @@ static enum guest_error turn_of(struct session *session, struct session_queue *q
 				return error;
 			continue;
 		}
+		/* Left pending, without asking for a kick: the next round looks again. */
+		if (loop_polls(session->host->loop))
+			break;
 		error = virtqueue_rest(&queue->ring, &more);
 		if (error)
 			return error;

@@ -197,6 +197,29 @@ static void requests_in_flight_are_refused(void **state)
 	assert_int_equal(dv_get(&world->fe, pool, 1, 1, 11), 0);
 }
 
+/* The same where HELLO comes by an earlier queue: an EVENT of before is not one that waits now. */
+static void event_in_flight_is_refused_behind_hello(void **state)
+{
+	struct world *world = *state;
+	struct tmem_req event = dv_req(TMEM_WIRE_EVENT), hello = dv_req(TMEM_WIRE_HELLO);
+	uint16_t waits, greets;
+	struct dv_reply reply;
+
+	waits = dv_start(&world->fe, 2, &event, NULL, NULL);
+	fe_kick(&world->fe, 2);
+	harness_pump(world->harness);
+	fe_disconnect(&world->fe);
+	hello.object[0] = TMEM_WIRE_MAGIC;
+	hello.index = TMEM_PAGE_SIZE;
+	hello.arg[0] = WORLD_NONCE;
+	greets = dv_start(&world->fe, DV_QUEUE, &hello, NULL, NULL);
+	assert_int_equal(fe_up(&world->fe, 3, false), 0);
+	assert_int_equal(dv_finish(&world->fe, DV_QUEUE, greets, &hello, &reply), 0);
+	assert_int_equal(reply.rep.status, 0);
+	assert_int_equal(dv_finish(&world->fe, 2, waits, &event, &reply), 0);
+	assert_int_equal(reply.rep.status, -TMEM_EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -207,6 +230,7 @@ int main(void)
 		WORLD_CASE(same_system_goes_on_and_another_begins),
 		WORLD_CASE(it_is_due_again_when_all_rings_stopped),
 		WORLD_CASE(requests_in_flight_are_refused),
+		WORLD_CASE(event_in_flight_is_refused_behind_hello),
 	};
 
 	alarm(60);

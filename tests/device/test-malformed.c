@@ -127,14 +127,18 @@ static void bad_entry_touches_nothing(void **state)
 	static uint8_t pages[4][TMEM_PAGE_SIZE];
 	struct tmem_ent list[4] = {{{1, 0, 0}, 1, 0}, {{1, 0, 0}, 2, 0}, {{1, 0, 0}, 3, 0}};
 	struct dv_reply reply;
+	uint32_t i;
 
 	req.form = TMEM_WIRE_LIST;
 	req.count = 4;
 	req.pool = (uint32_t)world->persistent;
-	list[3].zero = 1;
-	assert_int_equal(dv_call(&world->fe, DV_QUEUE, &req, list, pages, &reply), -TMEM_EINVAL);
-	assert_int_equal(harness_stored(world->guest), 0);
-	list[3].zero = 0;
+	for (i = 0; i < 4; i++) {
+		list[i].zero = 1;
+		assert_int_equal(dv_call(&world->fe, DV_QUEUE, &req, list, pages, &reply),
+				 -TMEM_EINVAL);
+		assert_int_equal(harness_stored(world->guest), 0);
+		list[i].zero = 0;
+	}
 	assert_int_equal(dv_call(&world->fe, DV_QUEUE, &req, list, pages, &reply), 0);
 	assert_int_equal(harness_stored(world->guest), 4);
 }
