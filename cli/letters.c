@@ -2,8 +2,8 @@
 /*
  * What each pair of letters meant, and which figure of ours is that. A client
  * was a number: ours is the guest's place in the list, from 1. Figures that
- * this host does not keep are 0, and the most that there ever was is what
- * there is: the daemon remembers no maxima.
+ * this host does not keep are 0, and the most that there ever was of what has
+ * no such figure is what there is now.
  */
 #include "letters.h"
 
@@ -25,6 +25,12 @@ static void put_both(const char *now, const char *most, uint64_t value)
 {
 	put(now, value);
 	put(most, value);
+}
+
+static void put_ephemeral(struct json_object *figures)
+{
+	put("Ec", view_u64(figures, "ephemeral_pages"));
+	put("Em", view_u64(figures, "ephemeral_pages_most"));
 }
 
 static uint64_t sum(struct json_object *figures, const char *const *names)
@@ -59,12 +65,12 @@ static void print_host(struct json_object *engine, bool long_form)
 	put("Lm", 0);
 	put("Et", view_u64(engine, "evicted"));
 	put("Ea", view_u64(engine, "evicted"));
-	put("Rt", 0);
+	put("Rt", view_u64(engine, "pages_dropped"));
 	put("Ra", view_u64(engine, "extents_dropped"));
 	put("Rx", 0);
 	put("Fp", 0);
 	if (long_form) {
-		put_both("Ec", "Em", view_u64(engine, "ephemeral_pages"));
+		put_ephemeral(engine);
 		put_both("Oc", "Om", view_u64(engine, "objects"));
 		put_both("Nc", "Nm", 0);
 		put_both("Pc", "Pm", pages(engine));
@@ -114,7 +120,7 @@ static void print_client(size_t number, struct json_object *guest, struct json_o
 	put("Pp", persistent_puts);
 	put("Gp", persistent_gets);
 	if (long_form) {
-		put_both("Ec", "Em", view_u64(engine, "ephemeral_pages"));
+		put_ephemeral(engine);
 		put("cp", view_u64(engine, "pages_coded"));
 		put("cb", view_u64(engine, "bytes_coded_out"));
 		put("cn", view_u64(engine, "pages_poor"));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -98,6 +99,21 @@ static bool apply(struct entry *entry, const struct settings *settings)
 	return true;
 }
 
+/* Before the daemon serves, templates come from that file. */
+static bool save_templates(const struct daemon *daemon)
+{
+	size_t length;
+	char *lines;
+	bool saved;
+
+	if (!daemon->control)
+		return true;
+	lines = report_template_lines(daemon, &length);
+	saved = lines && run_dir_write(daemon->run_dir, OPERATE_TEMPLATES, lines, length);
+	free(lines);
+	return saved;
+}
+
 static bool refuse_template(int error, const char *name, struct refusal *refusal)
 {
 	switch (-error) {
@@ -168,13 +184,18 @@ static bool add_template(struct daemon *daemon, const struct request *request,
 	error = template_create(daemon, &config, &template);
 	if (error)
 		return refuse_template(error, request->name, refusal);
+	if (!save_templates(daemon)) {
+		template_destroy(template);
+		return refuse_state(refusal);
+	}
 	*ok = report_template(template);
 	log_info("template %s was added", request->name);
 	return true;
 }
 
-static bool remove_template(struct template *template, const struct request *request,
-			    struct json_object **ok, struct refusal *refusal)
+static bool remove_template(struct daemon *daemon, struct template *template,
+			    const struct request *request, struct json_object **ok,
+			    struct refusal *refusal)
 {
 	struct template_figures figures;
 
@@ -186,22 +207,30 @@ static bool remove_template(struct template *template, const struct request *req
 		return false;
 	}
 	template_destroy(template);
+	/* One too many in the file is an empty one too many after a kill. */
+	(void)save_templates(daemon);
 	*ok = json_object_new_object();
 	json_add_text(*ok, "name", request->name);
 	log_info("template %s was removed", request->name);
 	return true;
 }
 
-static bool set_template(struct template *template, const struct request *request,
-			 struct json_object **ok, struct refusal *refusal)
+static bool set_template(struct daemon *daemon, struct template *template,
+			 const struct request *request, struct json_object **ok,
+			 struct refusal *refusal)
 {
 	struct template_config config = *template_config(template);
+	struct template_config old = config;
 	int error;
 
 	change_template(request, &config);
 	error = template_set(template, &config);
 	if (error)
 		return refuse_template(error, request->name, refusal);
+	if (!save_templates(daemon)) {
+		(void)!template_set(template, &old);
+		return refuse_state(refusal);
+	}
 	*ok = report_template(template);
 	return true;
 }
@@ -248,7 +277,7 @@ static bool take_away(struct daemon *daemon, const struct request *request, stru
 	if (!find_any(daemon, request, &target, refusal))
 		return false;
 	if (target.template)
-		return remove_template(target.template, request, ok, refusal);
+		return remove_template(daemon, target.template, request, ok, refusal);
 	entry = target.guest;
 	guest_figures(entry->guest, &figures);
 	if (figures.connected && !request->force) {
@@ -264,23 +293,6 @@ static bool take_away(struct daemon *daemon, const struct request *request, stru
 	(void)state_save(daemon);
 	log_info("guest %s was removed", request->name);
 	operate_say_status(daemon);
-	return true;
-}
-
-static bool list(struct daemon *daemon, struct json_object **ok)
-{
-	struct json_object *templates = json_object_new_array();
-	struct json_object *guests = json_object_new_array();
-	const struct template *template;
-	const struct entry *entry;
-
-	for (entry = daemon->guests; entry; entry = entry->next)
-		json_object_array_add(guests, report_guest(entry));
-	for (template = daemon->templates; template; template = template_next(template))
-		json_object_array_add(templates, report_template(template));
-	*ok = json_object_new_object();
-	json_object_object_add(*ok, "guests", guests);
-	json_object_object_add(*ok, "templates", templates);
 	return true;
 }
 
@@ -367,7 +379,7 @@ static bool set(struct daemon *daemon, const struct request *request, struct jso
 	if (!find_any(daemon, request, &target, refusal))
 		return false;
 	if (target.template && !HAS(request, POOL))
-		return set_template(target.template, request, ok, refusal);
+		return set_template(daemon, target.template, request, ok, refusal);
 	if (!(HAS(request, POOL) ? find_guest(daemon, request, &target.guest, refusal) &&
 					   set_pool(target.guest, request, refusal)
 				 : set_guest(daemon, target.guest, request, refusal)))
@@ -376,7 +388,7 @@ static bool set(struct daemon *daemon, const struct request *request, struct jso
 	return true;
 }
 
-/* Of those who are meant; templates forget it with their daemon. */
+/* Of those who are meant. */
 static void carry_out_freeze(struct daemon *daemon, const struct target *target, bool frozen)
 {
 	bool all = !target->guest && !target->template;
@@ -414,9 +426,13 @@ static bool freeze(struct daemon *daemon, const struct request *request, bool fr
 		return refuse_state(refusal);
 	}
 	carry_out_freeze(daemon, &target, frozen);
+	if (!target.guest && !save_templates(daemon))
+		log_error("after a kill of tmemd its templates would not know that they are %s",
+			  frozen ? "frozen" : "thawed");
 	if (!request->name[0])
-		return list(daemon, ok);
-	*ok = target.guest ? report_guest(target.guest) : report_template(target.template);
+		*ok = report_list(daemon);
+	else
+		*ok = target.guest ? report_guest(target.guest) : report_template(target.template);
 	return true;
 }
 
@@ -748,7 +764,8 @@ bool operate(struct daemon *daemon, const struct request *request, struct json_o
 	case REQUEST_REMOVE:
 		return take_away(daemon, request, ok, refusal);
 	case REQUEST_LIST:
-		return list(daemon, ok);
+		*ok = report_list(daemon);
+		return true;
 	case REQUEST_STAT:
 	case REQUEST_WATCH:
 		return stat_of(daemon, request, ok, refusal);

@@ -7,6 +7,7 @@
 #define TMEMD_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct daemon;
 struct entry;
@@ -19,6 +20,12 @@ struct options;
 
 /* One guest as it was added, and whether it is connected. */
 struct json_object *report_guest(const struct entry *entry);
+
+/* {"guests":[...],"templates":[...]} */
+struct json_object *report_list(const struct daemon *daemon);
+
+/* Control lines that make the templates again, for free(). NULL: no memory. */
+char *report_template_lines(const struct daemon *daemon, size_t *length);
 
 /* One template, and how many clients it has. */
 struct json_object *report_template(const struct template *template);

@@ -178,3 +178,71 @@ bool run_dir_path(const struct run_dir *run_dir, const char *file, char *path, s
 
 	return length > 0 && (size_t)length < size;
 }
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t done = write(fd, bytes, length);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		bytes += done;
+		length -= (size_t)done;
+	}
+	return true;
+}
+
+bool run_dir_write(const struct run_dir *run_dir, const char *file, const char *bytes,
+		   size_t length)
+{
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+	bool written = false;
+	char fresh[64];
+	int fd;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", file);
+	fd = openat(run_dir->fd, fresh, flags, 0600);
+	/* The name moves only when the bytes are there, and is durable itself. */
+	if (fd >= 0)
+		written = write_all(fd, bytes, length) && !fsync(fd) &&
+			  !renameat(run_dir->fd, fresh, run_dir->fd, file) && !fsync(run_dir->fd);
+	if (!written)
+		log_error("cannot write %s/%s: %m", run_dir->path, file);
+	if (fd >= 0)
+		close(fd);
+	return written;
+}
+
+char *run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, size_t *length)
+{
+	int fd = openat(run_dir->fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char *bytes = NULL;
+	ssize_t got = -1;
+
+	if (fd < 0 && errno == ENOENT)
+		return NULL;
+	if (fd >= 0) {
+		bytes = malloc(most + 1);
+		got = bytes ? read(fd, bytes, most + 1) : -1;
+		close(fd);
+	}
+	if (got < 0 || (size_t)got > most) {
+		log_error("%s/%s cannot be read, or is longer than %zu bytes", run_dir->path, file,
+			  most);
+		free(bytes);
+		return NULL;
+	}
+	*length = (size_t)got;
+	return bytes;
+}
+
+void run_dir_remove(const struct run_dir *run_dir, const char *file)
+{
+	char fresh[64];
+
+	snprintf(fresh, sizeof(fresh), "%s.new", file);
+	unlinkat(run_dir->fd, file, 0);
+	unlinkat(run_dir->fd, fresh, 0);
+}

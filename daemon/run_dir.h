@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run-time directory: whoever holds its lock owns every file in it. It
- * has the control socket, one socket per guest, the state file and the lock,
- * and nobody else may enter it.
+ * has the control socket, one socket per guest and template, the state files and
+ * the lock, and nobody else may enter it.
  */
 #ifndef TMEMD_RUN_DIR_H
 #define TMEMD_RUN_DIR_H
@@ -29,5 +29,14 @@ void run_dir_close(struct run_dir *run_dir);
 
 /* "DIR/FILE" into @path. False: longer than @size - 1 bytes. */
 bool run_dir_path(const struct run_dir *run_dir, const char *file, char *path, size_t size);
+
+/* Replaces a file in it, whole and durably. False: logged, and the file is as it was. */
+bool run_dir_write(const struct run_dir *run_dir, const char *file, const char *bytes,
+		   size_t length);
+
+/* Up to @most bytes of a file in it, for free(). NULL: not there, or longer, which is logged. */
+char *run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, size_t *length);
+
+void run_dir_remove(const struct run_dir *run_dir, const char *file);
 
 #endif
