@@ -160,8 +160,9 @@ struct bench {
 	uint32_t pages; /* of the in-process rows: 1 M, or 256 k */
 	struct bench_corpus corpus;
 	struct bench_results results;
-	uint64_t patience;  /* ns that one series of pairs may take on a busy machine */
-	unsigned char *ref; /* the reference's store: pages * BENCH_PAGE, huge, populated */
+	uint64_t patience;	  /* ns that one series of pairs may take on a busy machine */
+	const char *tmemd, *tmem; /* programs, for the rows of another process; NULL: none */
+	unsigned char *ref;	  /* the reference's store: pages * BENCH_PAGE, huge, populated */
 };
 
 __attribute__((format(printf, 1, 2))) void bench_progress(const char *format, ...);
@@ -172,6 +173,7 @@ void bench_persistent(struct bench *bench);  /* inproc.get.persistent */
 void bench_codec(struct bench *bench);	     /* inproc.*.lz4 */
 void bench_store_util(struct bench *bench);  /* store.util */
 void bench_density(struct bench *bench);     /* density.lz4 */
+void bench_daemon(struct bench *bench);	     /* daemon.* */
 int bench_self_test(void);		     /* 0: the harness tells the truth */
 void bench_copy_floors(struct bench *bench); /* into the row of the machine */
 

@@ -31,7 +31,7 @@ static const struct group {
 } groups[] = {
 	{"raw", bench_raw, 1},	       {"persistent", bench_persistent, 1},
 	{"codec", bench_codec, 1},     {"util", bench_store_util, 0},
-	{"density", bench_density, 0},
+	{"density", bench_density, 0}, {"daemon", bench_daemon, 0},
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -39,8 +39,10 @@ static const struct group {
 static const char usage[] =
 	"usage: tmem-bench [option...] CORPUS\n"
 	"  --quick          256 k pages instead of 1 M, at most 90 s\n"
-	"  --only GROUP     raw, persistent, codec, util or density; may be repeated\n"
+	"  --only GROUP     raw, persistent, codec, util, density or daemon; may be repeated\n"
 	"  --out FILE       where results go (results.json)\n"
+	"  --tmemd FILE     the daemon, and\n"
+	"  --tmem FILE      its command, for the rows of another process\n"
 	"  --core N         run on this core (the one that is least busy)\n"
 	"  --self-test      only show that the harness tells the truth; no corpus needed\n"
 	"Status: 0 all targets met, 1 something could not be run, 3 targets missed.\n";
@@ -107,6 +109,8 @@ int main(int argc, char **argv)
 		{"only", required_argument, NULL, 'g'},
 		{"out", required_argument, NULL, 'o'},
 		{"core", required_argument, NULL, 'c'},
+		{"tmemd", required_argument, NULL, 'd'},
+		{"tmem", required_argument, NULL, 't'},
 		{"self-test", no_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -136,6 +140,12 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			core = atoi(optarg);
+			break;
+		case 'd':
+			bench.tmemd = optarg;
+			break;
+		case 't':
+			bench.tmem = optarg;
 			break;
 		case 's':
 			self_test = 1;

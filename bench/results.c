@@ -33,6 +33,8 @@ static const struct target {
 	{"inproc.get64.lz4", BENCH_RATIO_AT_MOST, 0, 0.95},
 	{"metadata.obj64", BENCH_VALUE_AT_MOST, 48, 34},
 	{"metadata.obj1", BENCH_VALUE_AT_MOST, 128, 92},
+	{"daemon.put32", BENCH_RATIO_AT_MOST, 0.25, 0.20},
+	{"daemon.get32", BENCH_RATIO_AT_MOST, 1.00, 0},
 	{"store.util", BENCH_VALUE_AT_LEAST, 0.94, 0.96},
 	{"density.lz4", BENCH_RATIO_AT_LEAST, 0.96, 1.00},
 };
