@@ -40,9 +40,11 @@ static int wait_for(struct tmem *tmem, short events, uint64_t until)
 		result = now >= until ? 0 : poll(&fd, 1, (int)((until - now) / 1000000 + 1));
 	while (result < 0 && errno == EINTR);
 	if (result <= 0)
-		return lt_fail(tmem, -TMEM_ETIMEDOUT,
-			       "%s accepts connections and does not answer: is tmemd stopped?",
-			       tmem->path);
+		return lt_fail(
+			tmem, -TMEM_ETIMEDOUT,
+			"%s accepts connections and does not answer: is tmemd stopped, or is it "
+			"another socket than a tmem device's?",
+			tmem->path);
 	return 0;
 }
 

@@ -7,7 +7,10 @@
 #include "link.h"
 #include "random.h"
 #include "request.h"
+#include <poll.h>
 #include <stdlib.h>
+
+#define TRIES 100 /* to have a pool made, a millisecond apart */
 
 static void lose(struct tmem_pool *pool)
 {
@@ -38,8 +41,13 @@ static int make(struct tmem_pool *pool, bool *broken)
 		.arg = {pool->uuid[0], pool->uuid[1]},
 	};
 	struct tmem_rep reply;
-	int error = lt_request_control(pool->tmem, &request, &reply, NULL, 0);
+	uint32_t tries = 0;
+	int error;
 
+	/* Places of pools that were closed are being swept: a matter of milliseconds. */
+	do
+		error = lt_request_control(pool->tmem, &request, &reply, NULL, 0);
+	while (!error && reply.status == -TMEM_EAGAIN && tries++ < TRIES && !poll(NULL, 0, 1));
 	*broken = error != 0;
 	if (error)
 		return error;
