@@ -137,7 +137,7 @@ void lt_batch_announce(struct tmem *tmem)
 
 int tmem_batch_reap(struct tmem *tmem, void **tags, uint32_t most)
 {
-	uint32_t count;
+	uint32_t count = 0;
 	int error;
 
 	if (!tmem || (most && !tags) || most > INT32_MAX)
@@ -148,7 +148,8 @@ int tmem_batch_reap(struct tmem *tmem, void **tags, uint32_t most)
 	tmem->broken = 0;
 	do {
 		advance(tmem);
-		count = take_complete(tmem, tags, most);
+		if (most)
+			count += take_complete(tmem, tags + count, most - count);
 	} while (count < most && rest(tmem));
 	pthread_mutex_unlock(&tmem->lock);
 	return (int)count;

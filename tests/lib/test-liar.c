@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,74 @@ static void what_was_not_answered_is_asked_again(void **state)
 	tmem_disconnect(tmem);
 }
 
+static void submitted_batches_go_over_the_next_link(void **state)
+{
+	enum { BATCHES = 100 };
+	static struct tmem_io io[BATCHES];
+	static uint8_t pages[BATCHES][4096];
+	struct tmem *tmem = join();
+	struct pollfd fd = {.fd = tmem_batch_fd(tmem), .events = POLLIN};
+	struct tmem_pool *pool;
+	void *tags[BATCHES];
+	uint32_t i, code, done;
+	int got, k;
+
+	assert_int_equal(tmem_pool_open(tmem, NULL, &pool), 0);
+	for (code = TMEM_IO_PUT; code <= TMEM_IO_GET; code++) {
+		/* A get that was answered to nobody has taken its page out: those end with the puts. */
+		liar_tell(liar, code == TMEM_IO_PUT ? LIE_ends_once : LIE_none);
+		for (i = 0; i < BATCHES; i++) {
+			io[i] = (struct tmem_io){
+				.code = code, .pool = pool, .index = i, .page = pages[i]};
+			if (code == TMEM_IO_PUT)
+				page_fill(pages[i], page_tag(PAGE_ANY, i));
+			else
+				memset(pages[i], 0xee, 4096);
+			assert_int_equal(tmem_batch_submit(tmem, &io[i], 1, &io[i]), 0);
+		}
+		for (done = 0; done < BATCHES; done += (uint32_t)got) {
+			assert_int_equal(poll(&fd, 1, 3000), 1);
+			got = tmem_batch_reap(tmem, tags, BATCHES);
+			assert_true(got >= 0);
+			for (k = 0; k < got; k++)
+				assert_ptr_equal(tags[k], &io[done + (uint32_t)k]);
+		}
+		for (i = 0; i < BATCHES; i++) {
+			assert_int_equal(io[i].result, 0);
+			assert_true(page_holds(pages[i], page_tag(PAGE_ANY, i)));
+		}
+	}
+	/* Given up by the end of the connection, while nobody answers. */
+	liar_tell(liar, LIE_never);
+	assert_int_equal(tmem_batch_submit(tmem, io, BATCHES, NULL), 0);
+	assert_int_equal(tmem_batch_wait(tmem, 20), 0);
+	tmem_disconnect(tmem);
+	assert_int_equal(io[0].result, -TMEM_ENOTCONN);
+	liar_tell(liar, LIE_none);
+}
+
+static void a_batch_that_nobody_answers_ends_in_time(void **state)
+{
+	struct tmem_io io = {.code = TMEM_IO_FLUSH};
+	struct tmem *tmem = join();
+	struct tmem_pool *pool;
+	uint64_t before;
+	void *tag;
+
+	assert_int_equal(tmem_pool_open(tmem, NULL, &pool), 0);
+	io.pool = pool;
+	liar_tell(liar, LIE_never);
+	assert_int_equal(tmem_batch_submit(tmem, &io, 1, &io), 0);
+	before = now_ms();
+	assert_int_equal(tmem_batch_wait(tmem, 5000), 1);
+	assert_true(now_ms() - before >= 140 && now_ms() - before < 2000);
+	assert_int_equal(tmem_batch_reap(tmem, &tag, 1), 1);
+	assert_int_equal(io.result, -TMEM_ETIMEDOUT);
+	liar_tell(liar, LIE_none);
+	liar_hang_up(liar);
+	tmem_disconnect(tmem);
+}
+
 static void a_put_that_failed_uncovers_no_older_page(void **state)
 {
 	static const struct tmem_object_id object = {{1, 2, 3}};
@@ -373,6 +442,8 @@ int main(void)
 		cmocka_unit_test(lies_about_news),
 		cmocka_unit_test(devices_that_know_less),
 		cmocka_unit_test(what_was_not_answered_is_asked_again),
+		cmocka_unit_test(submitted_batches_go_over_the_next_link),
+		cmocka_unit_test(a_batch_that_nobody_answers_ends_in_time),
 		cmocka_unit_test(a_put_that_failed_uncovers_no_older_page),
 		cmocka_unit_test(more_failed_puts_than_are_remembered),
 		cmocka_unit_test(a_daemon_that_forgot_has_lost_and_missed),
