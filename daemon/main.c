@@ -303,6 +303,7 @@ static int get_ready(struct daemon *daemon, const char *control, struct run *run
 			  error == -EAGAIN ? "; raise fs.aio-max-nr, which others have used up"
 					   : "");
 	} else {
+		loop_set_polling(daemon->loop, daemon->options->polling);
 		status = come_up_and_serve(daemon, control, run);
 		loop_destroy(daemon->loop);
 	}

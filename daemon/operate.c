@@ -18,6 +18,7 @@
 #include "guest.h"
 #include "json.h"
 #include "log.h"
+#include "loop.h"
 #include "options.h"
 #include "registry.h"
 #include "report.h"
@@ -717,6 +718,7 @@ static bool reload(struct daemon *daemon, struct json_object **ok, struct refusa
 	if (good) {
 		*ok = report_changes(daemon->options, &fresh);
 		options_adopt(daemon->options, &fresh);
+		loop_set_polling(daemon->loop, fresh.polling);
 		if (fresh.memory)
 			resize(daemon, fresh.memory);
 	}

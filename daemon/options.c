@@ -78,6 +78,9 @@ static const struct row rows[] = {
 	{"at-own-risk", NULL, KIND_FLAG, AT(at_own_risk), NULL, 0, 0, WHERE_LIVE,
 	 "keep swap disks although memory is not locked or the out-of-memory killer "
 	 "may choose tmemd"},
+	{"polling", NULL, KIND_FLAG, AT(polling), NULL, 0, 0, WHERE_LIVE,
+	 "look at rings again and again for a moment after work, while a processor is to spare: "
+	 "quicker answers, for more processor time"},
 	{"core-dumps", NULL, KIND_FLAG, AT(core_dumps), NULL, 0, 0, WHERE_FILE,
 	 "allow core dumps of tmemd, for debugging; stored pages stay out of them"},
 	{"run", "COMMAND...", KIND_COMMAND, AT(run), NULL, 0, 0, WHERE_LINE,
@@ -621,5 +624,6 @@ void options_adopt(const struct options *options, const struct options *fresh)
 	own->log_level = fresh->log_level;
 	own->codec = fresh->codec;
 	own->at_own_risk = fresh->at_own_risk;
+	own->polling = fresh->polling;
 	log_set_level(own->log_level);
 }

@@ -31,6 +31,7 @@ struct options {
 	uint8_t codec; /* of guests that are added without one */
 	bool at_own_risk;
 	bool core_dumps;
+	bool polling;
 	char **run; /* an argument vector; NULL: none */
 
 	const char *config; /* path of the file; NULL: OPTIONS_CONFIG, which may be missing */
