@@ -103,7 +103,7 @@ struct tmem {
 	/* Guarded by the lock from here on. */
 	enum link_state state;
 	int socket;	   /* -1 where the link is down */
-	uint64_t retry_at; /* before that, a daemon that was away is not looked for */
+	uint64_t retry_at; /* not before: look for a daemon that was away; 0: none was */
 	uint32_t broken;   /* links lost since the last call that ended well */
 	bool polled;	   /* the program waits by tmem_batch_fd() */
 	uint64_t answered; /* when an answer last came, or a wait began */

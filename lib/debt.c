@@ -46,9 +46,8 @@ void lt_debt_add(struct tmem *tmem, const struct tmem_io *io)
 								      : TMEM_WIRE_RANGE - io->index;
 }
 
-void lt_debt_add_pool(struct tmem *tmem, const struct tmem_pool *pool)
+void lt_debt_drop(struct tmem *tmem, const struct tmem_pool *pool)
 {
-	struct debt *debt;
 	uint32_t i, kept = 0;
 
 	for (i = 0; i < tmem->debt_count; i++) {
@@ -56,6 +55,13 @@ void lt_debt_add_pool(struct tmem *tmem, const struct tmem_pool *pool)
 			tmem->debts[kept++] = tmem->debts[i];
 	}
 	tmem->debt_count = kept;
+}
+
+void lt_debt_add_pool(struct tmem *tmem, const struct tmem_pool *pool)
+{
+	struct debt *debt;
+
+	lt_debt_drop(tmem, pool);
 	debt = another(tmem);
 	/* Without room for it the pool stays with the daemon until the session ends. */
 	if (!debt)

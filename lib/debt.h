@@ -14,6 +14,9 @@ void lt_debt_add(struct tmem *tmem, const struct tmem_io *io);
 /* For a pool that is closed while the daemon is away, in place of its other debts. */
 void lt_debt_add_pool(struct tmem *tmem, const struct tmem_pool *pool);
 
+/* For a pool that is freed and has nothing to be destroyed. */
+void lt_debt_drop(struct tmem *tmem, const struct tmem_pool *pool);
+
 /*
  * On a new link, when the pools are there again: carries them out. In another
  * session only a shared pool can hold something that we put before. 0, or why

@@ -313,9 +313,10 @@ int lt_link_ensure(struct tmem *tmem)
 	if (tmem->state == LINK_UP)
 		return 0;
 	now = lt_now();
-	until = now + tmem->away_ns;
 	if (now < tmem->retry_at)
 		return -TMEM_ENOTCONN;
+	/* One call has waited in vain already: the others only look. */
+	until = tmem->retry_at ? now : now + tmem->away_ns;
 	for (;;) {
 		if (tmem->state == LINK_DRAINING && !drain(tmem, until))
 			error = lt_fail(

@@ -200,15 +200,18 @@ int tmem_pool_close(struct tmem_pool *pool)
 		;
 	*at = pool->next;
 	error = lt_link_ensure(tmem);
-	if (!error) {
+	/* Where it could not be made again, its number may be another pool's by now. */
+	if (!error && pool->made && !pool->refused) {
 		error = destroy(pool, &broken);
 		if (broken)
 			lt_link_down(tmem, error);
 		else
-			goto out;
+			pool->made = false;
 	}
-	lt_debt_add_pool(tmem, pool);
-out:
+	if (error && pool->made && !pool->refused)
+		lt_debt_add_pool(tmem, pool);
+	else
+		lt_debt_drop(tmem, pool);
 	free(pool);
 	return lt_leave(tmem, error);
 }

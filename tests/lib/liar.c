@@ -330,6 +330,8 @@ static int carry_out(struct liar *liar, const struct tmem_wire_request *wire, st
 	case TMEM_WIRE_HELLO:
 		return hello(liar, wire);
 	case TMEM_WIRE_NEW_POOL:
+		if (liar->lie == LIE_pool_refused && wire->cookie == 77)
+			return -TMEM_EACCES;
 		result = tmem_pool_create(liar->client, liar->worker, &config);
 		rep->value = result < 0 ? 0 : (uint64_t)result;
 		if (liar->lie == LIE_pool_number)

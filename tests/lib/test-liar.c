@@ -152,7 +152,7 @@ static void lies_in_answers(void **state)
 	assert_int_equal(tmem_pool_open(tmem, NULL, &pool), 0);
 	assert_true(works(tmem, pool));
 	for (lie = LIE_pool_number; lie <= LIE_scribbles; lie++) {
-		if (lie == LIE_ends_once)
+		if (lie == LIE_ends_once || lie == LIE_pool_refused)
 			continue;
 		liar_tell(liar, lie);
 		before = now_ms();
@@ -401,6 +401,31 @@ static void a_daemon_that_forgot_has_lost_and_missed(void **state)
 	tmem_disconnect(tmem);
 }
 
+static void a_pool_that_is_not_made_again_takes_no_other_along(void **state)
+{
+	static const struct tmem_object_id object = {{1, 2, 3}};
+	struct tmem_pool_options options = {
+		.size = sizeof(options), .flags = TMEM_POOL_PERSISTENT, .cookie = 77};
+	struct tmem *tmem = join();
+	struct tmem_pool *pools[2];
+	uint8_t page[4096];
+
+	assert_int_equal(tmem_pool_open(tmem, &options, &pools[0]), 0);
+	options.cookie = 78;
+	assert_int_equal(tmem_pool_open(tmem, &options, &pools[1]), 0);
+	liar_tell(liar, LIE_pool_refused);
+	liar_forget(liar);
+	liar_hang_up(liar);
+	/* The second one has the number now that the first one had. */
+	page_fill(page, page_tag(PAGE_ANY, 1));
+	assert_int_equal(tmem_page_put(pools[1], &object, 0, page), 0);
+	assert_int_equal(tmem_page_put(pools[0], &object, 0, page), -TMEM_EACCES);
+	assert_int_equal(tmem_pool_close(pools[0]), 0);
+	assert_int_equal(tmem_page_get(pools[1], &object, 0, page), 0);
+	liar_tell(liar, LIE_none);
+	tmem_disconnect(tmem);
+}
+
 static void a_child_is_kept_out(void **state)
 {
 	static const struct tmem_object_id object = {{1, 2, 3}};
@@ -447,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_put_that_failed_uncovers_no_older_page),
 		cmocka_unit_test(more_failed_puts_than_are_remembered),
 		cmocka_unit_test(a_daemon_that_forgot_has_lost_and_missed),
+		cmocka_unit_test(a_pool_that_is_not_made_again_takes_no_other_along),
 		cmocka_unit_test(a_child_is_kept_out),
 	};
 
