@@ -301,6 +301,7 @@ static void fill_host(struct guest *guest, const struct guest_config *config)
 {
 	guest->host.loop = guest->daemon->loop;
 	guest->host.counters = &guest->counters;
+	guest->host.busy_ns = &guest->counters.busy_ns;
 	guest->host.name = guest->name;
 	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;
 	guest->host.in_use = on_in_use;

@@ -126,6 +126,7 @@ const char *guest_error_text(enum guest_error error);
 	X(bytes_in, "bytes", "bytes that the guest wrote")                                    \
 	X(bytes_out, "bytes", "bytes that the guest read")                                    \
 	X(blocks_discarded, "blocks", "blocks emptied by discard and write-zeroes")           \
+	X(busy_ns, "nanoseconds", "time that went into serving the requests")                 \
 	X(kicks, "events", "kicks received")                                                  \
 	X(calls, "events", "calls sent")                                                      \
 	X(sessions, "connections", "connections accepted")                                    \

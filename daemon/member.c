@@ -51,6 +51,7 @@ void member_end(struct member *member)
 
 	unlink_from(&member->all);
 	unlink_from(&member->ready);
+	members->counters.busy_ns += member->busy_ns;
 	if (member->session)
 		session_destroy(member->session);
 	if (member->device.client)
@@ -251,8 +252,10 @@ static int on_greet(void *arg, uint64_t nonce)
 			member->device.client = former->device.client;
 			member->device.allocation = former->device.allocation;
 			member->id = former->id;
+			member->busy_ns += former->busy_ns;
 			member->device.id = former->device.id;
 			former->device.client = NULL;
+			former->busy_ns = 0;
 			member_end(former);
 			members->figures.resumed++;
 		} else {
@@ -298,6 +301,7 @@ static void fill_member(struct members *members, struct member *member)
 		.loop = members->daemon->loop,
 		.service = &member->device.service,
 		.counters = &members->counters,
+		.busy_ns = &member->busy_ns,
 		.name = members->config->name,
 		.queues = members->config->queues,
 		.in_use = on_in_use,

@@ -29,6 +29,7 @@ struct member {
 	pid_t pid;
 	uint64_t nonce;		 /* once there is a client */
 	uint64_t deadline;	 /* without a connection: when it ends, in nanoseconds */
+	uint64_t busy_ns;	 /* time that went into serving it */
 	struct session *session; /* NULL: it lingers */
 	struct session_host host;
 	struct device device; /* its client is the member's */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Messages of one peer that are handled before others have their turn. */
@@ -480,15 +481,12 @@ static bool is_running(const struct session *session, const struct session_queue
 	       (queue->enabled || !(session->features >> VHOST_USER_F_PROTOCOL & 1));
 }
 
-enum guest_error session_turn(struct session *session, bool *more)
+static enum guest_error turn_all(struct session *session)
 {
 	uint16_t i, count = session->host->queues;
 	struct session_queue *queue;
 	enum guest_error error;
 
-	*more = false;
-	if (!session->pending)
-		return GUEST_OK;
 	session->pending = false;
 	for (i = 0; i < count; i++) {
 		queue = &session->queue[(session->first + i) % count];
@@ -501,8 +499,30 @@ enum guest_error session_turn(struct session *session, bool *more)
 			session->pending = true;
 	}
 	session->first = (uint16_t)((session->first + 1) % count);
-	*more = session->pending;
 	return GUEST_OK;
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+enum guest_error session_turn(struct session *session, bool *more)
+{
+	enum guest_error error;
+	uint64_t begun;
+
+	*more = false;
+	if (!session->pending)
+		return GUEST_OK;
+	begun = now();
+	error = turn_all(session);
+	*session->host->busy_ns += now() - begun;
+	*more = !error && session->pending;
+	return error;
 }
 
 /*

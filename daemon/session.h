@@ -21,6 +21,7 @@ struct session_host {
 	struct loop *loop;
 	struct service *service;
 	struct guest_counters *counters;
+	uint64_t *busy_ns; /* grows by the time that turns take */
 	const char *name;
 	uint16_t queues;
 	/* The front-end started a ring, or took a fresh start that freed what was lost. */

@@ -277,6 +277,7 @@ void template_figures(const struct template *template, struct template_figures *
 	for (link = template->members.all.next; link != &template->members.all; link = link->next) {
 		const struct member *member = MEMBER_OF(link, all);
 
+		figures->counters.busy_ns += member->busy_ns;
 		figures->connections += member->session != NULL;
 		figures->clients += member->device.client != NULL;
 		figures->lingering += !member->session;
@@ -295,6 +296,7 @@ void template_each(const struct template *template,
 			.uid = member->uid,
 			.pid = member->pid,
 			.connected = member->session != NULL,
+			.busy_ns = member->busy_ns,
 			.client = member->device.client,
 		};
 

@@ -100,6 +100,7 @@ struct template_client {
 	uid_t uid;   /* of the process that connected */
 	pid_t pid;
 	bool connected;
+	uint64_t busy_ns;	    /* time that went into serving it */
 	struct tmem_client *client; /* NULL: has not greeted */
 };
 

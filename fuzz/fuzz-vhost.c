@@ -99,6 +99,7 @@ static void set_up(void)
 	world.host.loop = world.loop;
 	world.host.service = &world.disk.service;
 	world.host.counters = &world.counters;
+	world.host.busy_ns = &world.counters.busy_ns;
 	world.host.name = "fuzz";
 	world.host.queues = 2;
 	world.host.in_use = on_in_use;

@@ -303,6 +303,10 @@ static void figures_are_told(void **state)
 	assert_int_equal(figures.counters.pages_out, 0);
 	assert_int_equal(figures.counters.refused, 1);
 	assert_int_equal(figures.counters.hellos, 1);
+	/* Time passes for whoever is served, and for nobody else. */
+	assert_true(figures.counters.busy_ns > 0);
+	harness_pump_for(world->harness, 5);
+	assert_int_equal(world_figures(world).counters.busy_ns, figures.counters.busy_ns);
 }
 
 /* A put beyond the allocation is refused by page, and the rest of its batch goes on. */

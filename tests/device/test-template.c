@@ -336,7 +336,7 @@ static void client_is_listed_and_ended(void **state)
 
 	assert_int_equal(join(place, &fe, 1, NULL), 0);
 	template_each(place->template, note, &client);
-	assert_true(client.connected && client.client);
+	assert_true(client.connected && client.client && client.busy_ns);
 	assert_int_equal(client.uid, getuid());
 	assert_int_equal(client.pid, getpid());
 	assert_int_equal(template_end_client(place->template, client.id + 1), -TMEM_ENOENT);
