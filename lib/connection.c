@@ -39,6 +39,7 @@ int lt_enter(struct tmem *tmem)
 	if (lt_is_forked(tmem))
 		return -TMEM_ECHILD;
 	pthread_mutex_lock(&tmem->lock);
+	tmem->said = false;
 	return 0;
 }
 

@@ -142,7 +142,9 @@ struct tmem {
 	bool has_news;
 
 	int last_code;
+	bool said; /* in this call: the sentence is about the code that it ends with */
 	char sentence[LT_SENTENCE_MAX];
+	char away[LT_SENTENCE_MAX]; /* why there is no link, for calls that do not look */
 };
 
 /*

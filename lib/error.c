@@ -76,13 +76,14 @@ int lt_fail(struct tmem *tmem, int code, const char *format, ...)
 	vsnprintf(tmem->sentence, sizeof(tmem->sentence), format, arguments);
 	va_end(arguments);
 	tmem->last_code = code;
+	tmem->said = true;
 	return code;
 }
 
 void lt_note(struct tmem *tmem, int code)
 {
 	/* A sentence that was noted on the way says more than the table. */
-	if (tmem->last_code == code)
+	if (tmem->said && tmem->last_code == code)
 		return;
 	tmem->last_code = code;
 	tmem->sentence[0] = '\0';

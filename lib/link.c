@@ -314,7 +314,7 @@ int lt_link_ensure(struct tmem *tmem)
 		return 0;
 	now = lt_now();
 	if (now < tmem->retry_at)
-		return -TMEM_ENOTCONN;
+		return lt_fail(tmem, -TMEM_ENOTCONN, "%s", tmem->away);
 	/* One call has waited in vain already: the others only look. */
 	until = tmem->retry_at ? now : now + tmem->away_ns;
 	for (;;) {
@@ -336,5 +336,7 @@ int lt_link_ensure(struct tmem *tmem)
 		(void)poll(NULL, 0, LOOK_MS);
 	}
 	tmem->retry_at = error ? now + AGAIN_MS * MS : 0;
+	if (error)
+		memcpy(tmem->away, tmem->sentence, sizeof(tmem->away));
 	return error;
 }

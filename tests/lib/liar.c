@@ -285,6 +285,8 @@ static void do_pages(struct liar *liar, const struct tmem_wire_request *wire, st
 		tmem_batch(liar->client, liar->worker, &op, 1);
 		result[i] = op.result;
 		rep->done += op.result >= 0;
+		if (liar->lie == LIE_no_room && wire->op == TMEM_WIRE_PUT)
+			result[i] = -TMEM_ENOMEM;
 		if (liar->lie == LIE_result_positive)
 			result[i] = 7;
 		if (liar->lie == LIE_result_wild)

@@ -25,6 +25,7 @@
 	X(hello_session, "has a session that is neither new nor old")                      \
 	X(pool_number, "gives a pool a number beyond all numbers")                         \
 	X(pool_refused, "makes no pool whose cookie is 77")                                \
+	X(no_room, "stores nothing")                                                       \
 	X(length_zero, "answers with no bytes")                                            \
 	X(length_short, "answers with a status and leaves out the results")                \
 	X(length_long, "answers with more bytes than were asked for")                      \

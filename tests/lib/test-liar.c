@@ -152,7 +152,7 @@ static void lies_in_answers(void **state)
 	assert_int_equal(tmem_pool_open(tmem, NULL, &pool), 0);
 	assert_true(works(tmem, pool));
 	for (lie = LIE_pool_number; lie <= LIE_scribbles; lie++) {
-		if (lie == LIE_ends_once || lie == LIE_pool_refused)
+		if (lie == LIE_ends_once || lie == LIE_pool_refused || lie == LIE_no_room)
 			continue;
 		liar_tell(liar, lie);
 		before = now_ms();
@@ -426,6 +426,36 @@ static void a_pool_that_is_not_made_again_takes_no_other_along(void **state)
 	tmem_disconnect(tmem);
 }
 
+static void a_sentence_is_about_the_last_failure(void **state)
+{
+	static const struct tmem_object_id object = {{1, 2, 3}};
+	struct tmem *tmem = join();
+	struct tmem_pool *pool;
+	uint8_t page[4096] = {1};
+
+	assert_string_equal(tmem_last_error(tmem), "");
+	assert_int_equal(tmem_pool_open(tmem, NULL, &pool), 0);
+	assert_null(tmem_buffer_alloc(tmem, 100000));
+	assert_non_null(strstr(tmem_last_error(tmem), "buffer_bytes"));
+	/* The same code for another reason. */
+	liar_tell(liar, LIE_no_room);
+	assert_int_equal(tmem_page_put(pool, &object, 0, page), -TMEM_ENOMEM);
+	assert_null(strstr(tmem_last_error(tmem), "buffer_bytes"));
+	assert_non_null(strstr(tmem_last_error(tmem), "host"));
+	/* A miss is no failure. */
+	assert_int_equal(tmem_page_get(pool, &object, 9, page), -TMEM_ENOENT);
+	assert_non_null(strstr(tmem_last_error(tmem), "host"));
+	liar_tell(liar, LIE_hangs_up);
+	liar_hang_up(liar);
+	assert_int_equal(tmem_page_put(pool, &object, 0, page), -TMEM_ENOTCONN);
+	assert_non_null(strstr(tmem_last_error(tmem), path));
+	assert_null(tmem_buffer_alloc(tmem, 100000));
+	assert_int_equal(tmem_page_put(pool, &object, 0, page), -TMEM_ENOTCONN);
+	assert_non_null(strstr(tmem_last_error(tmem), path));
+	liar_tell(liar, LIE_none);
+	tmem_disconnect(tmem);
+}
+
 static void a_child_is_kept_out(void **state)
 {
 	static const struct tmem_object_id object = {{1, 2, 3}};
@@ -473,6 +503,7 @@ int main(void)
 		cmocka_unit_test(more_failed_puts_than_are_remembered),
 		cmocka_unit_test(a_daemon_that_forgot_has_lost_and_missed),
 		cmocka_unit_test(a_pool_that_is_not_made_again_takes_no_other_along),
+		cmocka_unit_test(a_sentence_is_about_the_last_failure),
 		cmocka_unit_test(a_child_is_kept_out),
 	};
 
