@@ -130,7 +130,7 @@ static uint8_t choose_step(const struct variety *variety, const struct backend *
 	if (dice < 94 && be->can & CAN_ADMIN)
 		return STEP_FREEZE;
 	if (variety->rules.may_evict)
-		return dice < 98 ? STEP_PRESS : STEP_RECLAIM;
+		return dice < 98 || !(be->can & CAN_ADMIN) ? STEP_PRESS : STEP_RECLAIM;
 	return STEP_BACKGROUND;
 }
 
