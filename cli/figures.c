@@ -76,6 +76,8 @@ static void print_clients(struct json_object *ok, struct json_object *template, 
 		       view_u64(client, "client"), view_text(template, "name"),
 		       view_u64(client, "user"), view_u64(client, "process"),
 		       view_bool(client, "connected") ? "" : ", gone");
+		figures_print_line("busy_ns", "nanoseconds", view_member(client, "busy_ns"),
+				   sentences ? "time that went into serving it" : NULL);
 		print_group(ok, view_member(client, "engine"), "engine", sentences);
 	}
 }

@@ -115,7 +115,7 @@ static void print_client(size_t number, struct json_object *guest, struct json_o
 	put("ca", view_u64(guest, "cap") / MIB);
 	put("co", strcmp(view_text(guest, "codec"), "raw") != 0);
 	put("fr", view_bool(guest, "frozen"));
-	put("Tc", 0);
+	put("Tc", view_u64(view_member(figures, "disk"), "busy_ns"));
 	put("Ge", ephemeral_gets);
 	put("Pp", persistent_puts);
 	put("Gp", persistent_gets);

@@ -326,6 +326,7 @@ static bool add_member(const struct template_client *client, void *arg)
 	json_add_u64(object, "user", client->uid);
 	json_add_u64(object, "process", (uint64_t)client->pid);
 	json_add_bool(object, "connected", client->connected);
+	json_add_u64(object, "busy_ns", client->busy_ns);
 	if (client->client)
 		json_object_object_add(object, "engine", engine_figures(&stats));
 	json_object_array_add(report->clients, object);

@@ -124,6 +124,8 @@ def template():
           sorted(p.process.pid for p in processes) and
           [c["engine"]["ephemeral_pages"] for c in here["clients"]] == [512, 512], here)
     check("whose figures make the template's", (here["engine"]["ephemeral_pages"], here["template"]["clients"]) == (1024, 2))
+    check("the time that each took is there", all(0 < c["busy_ns"] < 60e9 for c in here["clients"]) and
+          here["disk"]["busy_ns"] == sum(c["busy_ns"] for c in here["clients"]), here)
     check("nobody asked for them one by one otherwise", "clients" not in ask(op="stat", name="t")["ok"]["templates"][0])
     check("the list says how many", ask(op="list")["ok"]["templates"][0]["clients"] == 2)
     check("one user has no more than it may", Process("t").process.wait(30) != 0)
