@@ -24,7 +24,7 @@
 
 static char path[64];
 static struct liar *liar;
-static const struct tmem_options quick = {.size = sizeof(quick), .timeout_ms = 150, .away_ms = 100};
+static const struct tmem_options quick = {.size = sizeof(quick), .timeout_ms = 500, .away_ms = 100};
 
 static uint64_t now_ms(void)
 {
@@ -62,7 +62,7 @@ static struct tmem *join(void)
 /* A call that lies cannot hold for longer than a few time limits. */
 static void check_bound(uint64_t before)
 {
-	assert_true(now_ms() - before < 3000);
+	assert_true(now_ms() - before < 10000);
 }
 
 static void lies_in_the_handshake(void **state)
@@ -293,8 +293,8 @@ static void a_batch_that_nobody_answers_ends_in_time(void **state)
 	liar_tell(liar, LIE_never);
 	assert_int_equal(tmem_batch_submit(tmem, &io, 1, &io), 0);
 	before = now_ms();
-	assert_int_equal(tmem_batch_wait(tmem, 5000), 1);
-	assert_true(now_ms() - before >= 140 && now_ms() - before < 2000);
+	assert_int_equal(tmem_batch_wait(tmem, 20000), 1);
+	assert_true(now_ms() - before >= 490 && now_ms() - before < 10000);
 	assert_int_equal(tmem_batch_reap(tmem, &tag, 1), 1);
 	assert_int_equal(io.result, -TMEM_ETIMEDOUT);
 	liar_tell(liar, LIE_none);
