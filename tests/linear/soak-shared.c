@@ -349,12 +349,12 @@ static uint64_t audit(void)
 	return found;
 }
 
-static void pass(uint64_t milliseconds)
+static uint64_t now_seconds(void)
 {
-	struct timespec time = {(time_t)(milliseconds / 1000),
-				(long)(milliseconds % 1000) * 1000000};
+	struct timespec now;
 
-	nanosleep(&time, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
 }
 
 static void report(const struct owner *owner, uint32_t audits, uint64_t pages)
@@ -389,7 +389,9 @@ static void run(uint64_t seconds, uint64_t seed)
 	struct rig_setup setup = {.capacity = 8u << 20, .workers = RIG_WORKERS, .seed = seed};
 	struct owner owner[THREADS];
 	struct tmem_stats stats;
-	uint64_t rounds = seconds * 2, pages = 0;
+	const struct timespec half_a_second = {.tv_nsec = 500000000};
+	const uint64_t end = now_seconds() + seconds;
+	uint64_t pages = 0;
 	uint32_t i, audits;
 
 	rig = rig_start(&backend_engine, &setup);
@@ -400,8 +402,8 @@ static void run(uint64_t seconds, uint64_t seed)
 		owner[i] = (struct owner){.worker = i + 1, .rng = seed + i};
 		MUST_EQ(pthread_create(&owner[i].thread, NULL, own, &owner[i]), 0);
 	}
-	for (audits = 0; audits < rounds; audits++) {
-		pass(500);
+	for (audits = 0; now_seconds() < end; audits++) {
+		nanosleep(&half_a_second, NULL);
 		__atomic_add_fetch(&halt, 1, __ATOMIC_RELEASE);
 		pthread_barrier_wait(&standstill);
 		pages += audit();
