@@ -69,7 +69,7 @@ static int make_slabs(struct tmem_engine *engine)
 
 static void set_sizes(struct tmem_engine *engine, const struct tmem_config *config)
 {
-	uint64_t chunk;
+	uint64_t chunk, extents;
 	uint32_t i;
 
 	engine->worker_limit = config->workers ? config->workers : 1;
@@ -77,6 +77,8 @@ static void set_sizes(struct tmem_engine *engine, const struct tmem_config *conf
 		config->extent_size ? config->extent_size : TMEM_UNIT << TMEM_UNIT_BITS;
 	engine->capacity = config->capacity ? config->capacity : ~0ull;
 	engine->persistent_limit = config->persistent ? config->persistent : engine->capacity / 2;
+	extents = engine->capacity >> tmem_log2(engine->extent_size);
+	engine->ready_most = (uint32_t)tmem_min64(TMEM_READY, extents / 16 + 2);
 	chunk = tmem_power2(engine->capacity >> 16);
 	engine->chunk_size =
 		chunk < CHUNK_LEAST ? CHUNK_LEAST : (uint32_t)tmem_min64(chunk, CHUNK_MOST);
@@ -275,6 +277,9 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 	worker->touched = 0;
 	tmem_pending_settle_all(engine);
 	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
+	while (given < bytes && (size = tmem_room_drop_ready(engine)))
+		given += size;
+	size = 1;
 	while (given < bytes && size) {
 		heap = tmem_policy_victim(engine, worker);
 		size = heap ? tmem_heap_drop_one(heap) : 0;

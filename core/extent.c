@@ -82,6 +82,17 @@ err_number:
 	return NULL;
 }
 
+/* Memory that its client emptied is kept for the next one, if it is of the usual size. */
+static void leave(struct tmem_engine *engine, struct extent *extent)
+{
+	if (extent->heap->kind != TMEM_EXTENT_EPHEMERAL || extent->size != engine->extent_size) {
+		tmem_extent_retire(engine, extent);
+		return;
+	}
+	tmem_room_keep(engine, extent->base);
+	give_records(engine, extent);
+}
+
 /* The memory goes back to the host; the number stays taken, EXTENT_DEAD. */
 void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent)
 {
@@ -93,7 +104,7 @@ void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent)
 void tmem_extent_close(struct tmem_engine *engine, struct extent *extent)
 {
 	if (extent->state != EXTENT_DEAD)
-		tmem_extent_retire(engine, extent);
+		leave(engine, extent);
 	tmem_store(&extent->generation, extent->generation + 1);
 	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
 	tmem_slab_give(&engine->slab[SLAB_EXTENT], extent->number, NULL);

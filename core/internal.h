@@ -34,7 +34,7 @@
 /* Who asks for everything asks for this much, so that the sum does not wrap. */
 #define TMEM_ASKED_MOST (1ull << 48)
 
-#define TMEM_READY 2u /* extents kept ready */
+#define TMEM_READY 32u /* extents kept ready, at most; a sixteenth of the capacity, too */
 
 /* ---- client, worker, engine ---- */
 
@@ -235,6 +235,7 @@ struct tmem_engine {
 	uint64_t claims;	 /* for which ephemeral extents are being dropped */
 	void *ready[TMEM_READY]; /* memory of ephemeral extents, ahead of use */
 	uint32_t ready_count;
+	uint32_t ready_most;
 	uint32_t ephemeral_taken; /* an ephemeral extent was opened since the last preparation */
 	/* Atomic. */
 	uint32_t age;	     /* put-order segments begun: time across clients */
@@ -295,6 +296,8 @@ static inline struct object *tmem_object_at(const struct slab *objects, uint32_t
 void *tmem_room_take(struct tmem_engine *engine, struct tmem_worker *worker,
 		     enum tmem_extent_kind kind, uint32_t size);
 int tmem_room_left(struct tmem_engine *engine, uint32_t size);
+void tmem_room_keep(struct tmem_engine *engine, void *memory);
+uint32_t tmem_room_drop_ready(struct tmem_engine *engine);
 void tmem_room_give(struct tmem_engine *engine, enum tmem_extent_kind kind, void *memory,
 		    uint32_t size);
 uint32_t tmem_room_prepare(struct tmem_engine *engine);

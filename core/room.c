@@ -8,6 +8,8 @@
 
 #define DROPS_MAX 64u /* extents dropped for one that is asked for */
 
+#define PREPARED 2u /* extents that background work has ready */
+
 /* How often the host may say no although enough was given back to it. */
 #define REFUSALS_MAX 2u
 
@@ -69,15 +71,32 @@ static void *take_ready(struct tmem_engine *engine)
 	return memory;
 }
 
-/* Gives ready memory back to the host: it is wanted for something else. */
-static int drop_ready(struct tmem_engine *engine)
+/* Gives ready memory back to the host: it is wanted for something else. Bytes; 0: there is none. */
+uint32_t tmem_room_drop_ready(struct tmem_engine *engine)
 {
 	void *memory = take_ready(engine);
 
 	if (!memory)
 		return 0;
 	tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);
-	return 1;
+	return engine->extent_size;
+}
+
+/*
+ * The largest size of ephemeral extent, emptied by its client: some are kept,
+ * since touching fresh memory costs more than anything else that a put does.
+ */
+void tmem_room_keep(struct tmem_engine *engine, void *memory)
+{
+	int kept;
+
+	tmem_lock(&engine->room_lock);
+	kept = engine->ready_count < engine->ready_most;
+	if (kept)
+		engine->ready[engine->ready_count++] = memory;
+	tmem_unlock(&engine->room_lock);
+	if (!kept)
+		tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);
 }
 
 /* Drops one ephemeral extent of whichever client regrets it least. 0: there is none. */
@@ -86,7 +105,7 @@ static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 	struct heap *heap;
 	uint32_t dropped;
 
-	if (drop_ready(engine))
+	if (tmem_room_drop_ready(engine))
 		return 1;
 	if (!worker)
 		return 0;
@@ -161,7 +180,7 @@ uint32_t tmem_room_prepare(struct tmem_engine *engine)
 	uint32_t wanted;
 
 	tmem_lock(&engine->room_lock);
-	wanted = engine->ready_count < TMEM_READY && tmem_load(&engine->ephemeral_taken);
+	wanted = engine->ready_count < PREPARED && tmem_load(&engine->ephemeral_taken);
 	tmem_unlock(&engine->room_lock);
 	if (!wanted || !count_in(engine, TMEM_EXTENT_EPHEMERAL, engine->extent_size))
 		return 0;
@@ -171,14 +190,7 @@ uint32_t tmem_room_prepare(struct tmem_engine *engine)
 		count_out(engine, TMEM_EXTENT_EPHEMERAL, engine->extent_size);
 		return 0;
 	}
-	tmem_lock(&engine->room_lock);
-	if (engine->ready_count < TMEM_READY) {
-		engine->ready[engine->ready_count++] = memory;
-		memory = NULL;
-	}
 	tmem_store(&engine->ephemeral_taken, 0u);
-	tmem_unlock(&engine->room_lock);
-	if (memory)
-		tmem_room_give(engine, TMEM_EXTENT_EPHEMERAL, memory, engine->extent_size);
+	tmem_room_keep(engine, memory);
 	return 1;
 }
