@@ -196,14 +196,12 @@ uint32_t tmem_worker_touched(const struct tmem_worker *worker)
 
 /* ---- background ---- */
 
-/* The client at @turn in the list of all; NULL: past its end. */
-static struct tmem_client *client_at(struct tmem_engine *engine, uint32_t turn)
+static struct tmem_client *first_client(struct tmem_engine *engine)
 {
 	struct tmem_client *client;
 
 	tmem_lock(&engine->lock);
-	for (client = engine->clients; client && turn; client = client->next)
-		turn--;
+	client = engine->clients;
 	tmem_unlock(&engine->lock);
 	return client;
 }
@@ -244,23 +242,23 @@ static int bury_client(struct tmem_client *client)
 
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
 {
-	struct tmem_client *client;
+	struct tmem_client *client, *next;
 	struct heap *heap;
-	uint32_t done = 0, turn = 0, idle = 0;
+	uint32_t done = 0, idle = 0;
 
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
 	tmem_pending_settle_all(engine);
-	while (done < budget && (client = client_at(engine, turn))) {
+	/* Clients join in front and leave only by this worker, so the list can be walked. */
+	for (client = first_client(engine); client && done < budget; client = next) {
+		next = client->next;
 		done += tmem_sweep_client(client, worker, budget - done);
 		for (heap = &client->heap[0]; heap && done < budget;
 		     heap = tmem_load_acquire(&heap->next))
 			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
 		if (done < budget && bury_client(client))
 			done++;
-		else
-			turn++;
 	}
 	if (done < budget)
 		done += tmem_room_prepare(engine);

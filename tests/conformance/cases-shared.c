@@ -323,6 +323,19 @@ struct life {
 	int stop;
 };
 
+/* Clients are made with worker 0, which no thread has for itself. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static int another_client(struct rig *rig)
+{
+	int client;
+
+	pthread_mutex_lock(&making);
+	client = rig_client(rig, 0);
+	pthread_mutex_unlock(&making);
+	return client;
+}
+
 /* Joins, puts and reads, leaves or dies, and comes again. */
 static void *come_and_go(void *arg)
 {
@@ -332,7 +345,7 @@ static void *come_and_go(void *arg)
 	uint32_t round, i;
 
 	for (round = 0; round < 60; round++) {
-		int client = rig_client(rig, 0), pool, result;
+		int client = another_client(rig), pool, result;
 		uint32_t ops = (uint32_t)rng_below(&life->seed, 200);
 
 		MUST_EQ(rig->backend->grant(rig, client, uuid), 0);
@@ -383,7 +396,7 @@ static void *come_and_go(void *arg)
 
 static void members_come_and_go_while_others_read(const struct backend *backend)
 {
-	struct rig *rig = case_start(backend, 0, MEMBERS);
+	struct rig *rig = case_start(backend, 0, MEMBERS + 1);
 	struct life life[MEMBERS];
 	pthread_t thread[MEMBERS];
 	uint64_t hits = 0;
@@ -391,7 +404,7 @@ static void members_come_and_go_while_others_read(const struct backend *backend)
 	int stays = member(rig, &p);
 
 	for (i = 0; i < MEMBERS; i++) {
-		life[i] = (struct life){.rig = rig, .worker = i, .seed = i + 1};
+		life[i] = (struct life){.rig = rig, .worker = i + 1, .seed = i + 1};
 		MUST_EQ(pthread_create(&thread[i], NULL, come_and_go, &life[i]), 0);
 	}
 	for (i = 0; i < MEMBERS; i++) {
