@@ -5,9 +5,10 @@
  * itself, the others from a radix tree of 64-way nodes.
  *
  * Which objects, nodes and leaves exist is structure: changed only under the
- * stripe's lock, and a group is taken away only under its shard's lock too.
- * So a slot that was found with the stripe's sequence unmoved, under the
- * shard's lock, stays where it is until that lock is released.
+ * stripe's lock, and a group's records are freed only under its shard's lock
+ * too. So a slot that was found with the stripe's sequence unmoved, under the
+ * shard's lock, stays where it is until that lock is released; but the flush
+ * of a range may hand the group to a dead twin meanwhile (detach.c).
  */
 #include "internal.h"
 
@@ -414,13 +415,22 @@ void tmem_group_remove(struct tmem_worker *worker, struct pool *pool, const stru
 	uint32_t group = key->index / TMEM_GROUP_PAGES, *entry;
 
 	tmem_lock(&stripe->lock);
+	/* A range's flush moves groups to a twin under the stripe alone; the sweep frees them there. */
+	entry = group && tmem_load(&object->state) != OBJECT_FREE &&
+				tmem_load(&object->pool) == key->pool &&
+				tmem_object_is(object, &key->id)
+			? entry_of(engine, object, group, &worker->touched)
+			: NULL;
+	if (group && !entry) {
+		tmem_unlock(&stripe->lock);
+		return;
+	}
 	tmem_stripe_open_locked(stripe);
 	if (group == 0) {
 		if (object->group & ~GROUP_PRESENT)
 			discard_leaf_locked(worker, pool, object->group & ~GROUP_PRESENT);
 		tmem_store(&object->group, 0u);
 	} else {
-		entry = entry_of(engine, object, group, &worker->touched);
 		discard_leaf_locked(worker, pool, *entry);
 		remove_entry_locked(worker, pool, object, group);
 	}
