@@ -133,7 +133,8 @@ TMEM_MUST_CHECK int tmem_client_set_allocation(struct tmem_client *client,
 					       struct tmem_worker *worker, uint64_t bytes);
 
 /*
- * Another cap in bytes, records included; 0: none. Extents above it are dropped at once:
+ * Another cap in bytes, records included; 0: none. Extents of private pools above it are
+ * dropped at once, those of shared ones with the client's next puts there:
  * time in proportion to them.
  */
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);

@@ -105,6 +105,28 @@ static void shared_pools(struct twin *t)
 		t->rig->backend->client_destroy(t->rig, 0, b);
 }
 
+/* What is refused changes nothing: no byte of extents, no promise, no allocation. */
+static void allocation_changes(struct twin *t)
+{
+	struct tmem_client_config config = {.size = sizeof(config), .allocation = 100000};
+	const struct backend *backend = t->rig->backend;
+	int client = backend->client_create(t->rig, &config), result;
+	uint64_t before;
+
+	if (client < 0)
+		return;
+	before = rig_stats(t->rig, client, -1).extent_bytes;
+	result = backend->set_allocation(t->rig, client, 2 * MIB);
+	if (result) {
+		MUST_EQ(result, -TMEM_ENOMEM);
+		MUST_EQ(rig_stats(t->rig, client, -1).allocation, 100000);
+		MUST_EQ(rig_stats(t->rig, client, -1).extent_bytes, before);
+	}
+	MUST_EQ(backend->set_allocation(t->rig, client, 0), 0);
+	MUST_EQ(rig_stats(t->rig, client, -1).extent_bytes, 0);
+	backend->client_destroy(t->rig, 0, client);
+}
+
 static void first_pages(struct twin *t)
 {
 	uint32_t i;
@@ -263,6 +285,7 @@ static void until_full(struct twin *t)
 static const struct scenario scenarios[] = {
 	{"clients come and go", two_clients, clients, true, true},
 	{"pools come and go", two_clients, pools, false, true},
+	{"an allocation changes", two_clients, allocation_changes, true, true},
 	{"shared pools come and go", two_clients, shared_pools, true, true},
 	{"first pages of objects", two_clients, first_pages, false, true},
 	{"many objects", two_clients, many_objects, true, false},
