@@ -17,7 +17,6 @@
 #include "service.h"
 
 #define DEVICE_EVENT_QUEUE 0
-#define DEVICE_EVENTS	   4  /* EVENT requests that may wait at a time; more are refused */
 #define DEVICE_CHUNK	   16 /* pages between guest and engine at a time */
 
 /* May be shared by any number of devices of one thread. */
