@@ -72,6 +72,8 @@ enum request_key {
 	REQUEST_KEY_COUNT
 };
 
+#define REQUEST_HAS(request, key) ((request)->keys & 1u << REQUEST_KEY_##key)
+
 /* What shared-auth does; in the order of the words in request.c. */
 enum request_action { REQUEST_GRANT, REQUEST_REVOKE, REQUEST_REVOKE_NOW, REQUEST_GRANTS };
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What an administrator changes of a guest that lives: its limits, its codec,
+ * and whether it is frozen.
+ */
+#include "operate_parts.h"
+
+#include <tmem/engine.h>
+
+#include "daemon.h"
+#include "guest.h"
+#include "log.h"
+#include "report.h"
+#include "request.h"
+#include "state.h"
+#include "template.h"
+
+bool operate_apply(struct entry *entry, const struct operate_settings *settings)
+{
+	if (tmem_client_set_codec(guest_client(entry->guest), settings->codec))
+		return false;
+	if (settings->cap != entry->cap)
+		guest_set_cap(entry->guest, settings->cap);
+	/* 0 is a guest whose weight nobody chose. */
+	if (settings->weight && settings->weight != entry->weight)
+		(void)guest_set_weight(entry->guest, settings->weight);
+	entry->codec = settings->codec;
+	entry->cap = settings->cap;
+	entry->weight = settings->weight;
+	return true;
+}
+
+/* A pool's codec lives with the pool, and no longer: it is in no file. */
+static bool set_pool(struct entry *entry, const struct request *request, struct refusal *refusal)
+{
+	int error = tmem_pool_set_codec(guest_client(entry->guest), (uint32_t)request->pool,
+					request->codec);
+
+	if (error == -TMEM_ENODEV)
+		return operate_refuse_pool(entry, request, refusal);
+	if (error)
+		refuse(refusal, "EINVAL", "the engine has no such codec");
+	return !error;
+}
+
+static bool set_guest(struct daemon *daemon, struct entry *entry, const struct request *request,
+		      struct refusal *refusal)
+{
+	struct operate_settings old = {entry->cap, entry->weight, entry->codec};
+	struct operate_settings now = old;
+
+	if (REQUEST_HAS(request, MODE) || REQUEST_HAS(request, CONNECTIONS) ||
+	    REQUEST_HAS(request, PER_USER) || REQUEST_HAS(request, LINGER) ||
+	    REQUEST_HAS(request, PAGES_PER_OBJECT)) {
+		refuse(refusal, "EINVAL", "%s is a guest, and no template", entry->name);
+		refuse_hint(refusal, "a guest has a weight, a cap and a codec");
+		return false;
+	}
+	if (REQUEST_HAS(request, ALLOCATION)) {
+		refuse(refusal, "EOPNOTSUPP",
+		       "an allocation cannot be changed while its guest lives");
+		refuse_hint(refusal, "remove %s, and add it with the allocation that it needs",
+			    entry->name);
+		return false;
+	}
+	if (REQUEST_HAS(request, CODEC))
+		now.codec = request->codec;
+	if (REQUEST_HAS(request, CAP))
+		now.cap = request->cap;
+	if (REQUEST_HAS(request, WEIGHT))
+		now.weight = (uint32_t)request->weight;
+	if (!operate_apply(entry, &now)) {
+		refuse(refusal, "EINVAL", "the engine has no such codec");
+		return false;
+	}
+	if (state_save(daemon))
+		return true;
+	if (!old.weight)
+		old.weight = REPORT_WEIGHT_DEFAULT;
+	(void)operate_apply(entry, &old);
+	return operate_refuse_state(refusal);
+}
+
+bool operate_set(struct daemon *daemon, const struct request *request, struct json_object **ok,
+		 struct refusal *refusal)
+{
+	struct operate_target target;
+
+	if (!operate_find(daemon, request, &target, refusal))
+		return false;
+	if (target.template && !REQUEST_HAS(request, POOL))
+		return operate_set_template(daemon, target.template, request, ok, refusal);
+	if (!(REQUEST_HAS(request, POOL)
+		      ? operate_find_guest(daemon, request, &target.guest, refusal) &&
+				set_pool(target.guest, request, refusal)
+		      : set_guest(daemon, target.guest, request, refusal)))
+		return false;
+	*ok = report_guest(target.guest);
+	return true;
+}
+
+/* Of those who are meant. */
+static void carry_out_freeze(struct daemon *daemon, const struct operate_target *target,
+			     bool frozen)
+{
+	bool all = !target->guest && !target->template;
+	struct template *template;
+	struct entry *entry;
+
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		if (all || entry == target->guest)
+			guest_freeze(entry->guest, frozen);
+	}
+	for (template = daemon->templates; template; template = template_next(template)) {
+		if (all || template == target->template)
+			template_freeze(template, frozen);
+	}
+}
+
+bool operate_freeze(struct daemon *daemon, const struct request *request, bool frozen,
+		    struct json_object **ok, struct refusal *refusal)
+{
+	bool old[DAEMON_GUESTS_MAX];
+	struct operate_target target;
+	struct entry *entry;
+	size_t i = 0;
+
+	if (!operate_find(daemon, request, &target, refusal))
+		return false;
+	for (entry = daemon->guests; entry; entry = entry->next) {
+		old[i++] = entry->frozen;
+		if (!request->name[0] || entry == target.guest)
+			entry->frozen = frozen;
+	}
+	if (!target.template && !state_save(daemon)) {
+		for (i = 0, entry = daemon->guests; entry; entry = entry->next)
+			entry->frozen = old[i++];
+		return operate_refuse_state(refusal);
+	}
+	carry_out_freeze(daemon, &target, frozen);
+	if (!target.guest && !operate_save_templates(daemon))
+		log_error("after a kill of tmemd its templates would not know that they are %s",
+			  frozen ? "frozen" : "thawed");
+	if (!request->name[0])
+		*ok = report_list(daemon);
+	else
+		*ok = target.guest ? report_guest(target.guest) : report_template(target.template);
+	return true;
+}
