@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the administrator chose, on the command line and in files. One table
- * in options.c holds every option with its unit, bounds, default and help; the
- * parsers, --help and the check of the manual pages all read it.
+ * in options_table.c holds every option with its unit, bounds, default and
+ * help; the parsers, --help and the check of the manual pages all read it.
  */
 #ifndef TMEMD_OPTIONS_H
 #define TMEMD_OPTIONS_H
