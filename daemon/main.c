@@ -6,15 +6,11 @@
  * before the last two.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "control.h"
 #include "daemon.h"
@@ -32,6 +28,7 @@
 #include "serve.h"
 #include "state.h"
 #include "store.h"
+#include "watchdog.h"
 
 /* Bytes of the file that remembers templates; one takes less than 512. */
 #define TEMPLATES_MAX (1 << 20)
@@ -83,126 +80,6 @@ static void say_protection(const struct options *options, const struct lock_memo
 	log_warning("no guest with an allocation can be added. To change that, %s", hint);
 }
 
-/*
- * What the daemon waits for besides guests and connections: SIGHUP, which
- * means to read the configuration again, and the time to tell the service
- * manager that it lives.
- */
-struct service_watches {
-	struct watch reload; /* an eventfd */
-	struct watch alive;  /* a timer; fd -1: nobody asked for it */
-	struct daemon *daemon;
-};
-
-/* A handler has no argument: the eventfd that it writes to. */
-static int hangups = -1;
-
-static void on_hangup(int number)
-{
-	uint64_t one = 1;
-	int saved = errno;
-
-	(void)number;
-	if (write(hangups, &one, sizeof(one)) < 0)
-		errno = saved;
-	errno = saved;
-}
-
-static void reload_ready(struct watch *watch, uint32_t ready)
-{
-	struct service_watches *watches = (struct service_watches *)(void *)watch;
-	const struct request request = {.op = REQUEST_RELOAD};
-	struct json_object *ok = NULL;
-	struct refusal refusal;
-	uint64_t count;
-
-	(void)ready;
-	if (read(watch->fd, &count, sizeof(count)) < 0)
-		return;
-	if (operate(watches->daemon, &request, &ok, &refusal))
-		json_object_put(ok);
-	else
-		log_error("the configuration stays as it was: %s", refusal.text);
-}
-
-static void alive_ready(struct watch *watch, uint32_t ready)
-{
-	uint64_t expirations;
-
-	(void)ready;
-	if (read(watch->fd, &expirations, sizeof(expirations)) > 0)
-		log_service("WATCHDOG=1");
-}
-
-/* Microseconds within which the service manager wants to hear of this process; 0: it does not. */
-static uint64_t watchdog_us(void)
-{
-	const char *time = getenv("WATCHDOG_USEC");
-	const char *pid = getenv("WATCHDOG_PID");
-	uint64_t number;
-
-	if (pid && (!units_parse_number(pid, &number) || number != (uint64_t)getpid()))
-		return 0;
-	return time && units_parse_number(time, &number) ? number : 0;
-}
-
-static void watch_alive(struct service_watches *watches)
-{
-	uint64_t half = watchdog_us() / 2;
-	struct itimerspec when = {
-		.it_value = {(time_t)(half / 1000000), (long)(half % 1000000) * 1000},
-		.it_interval = {(time_t)(half / 1000000), (long)(half % 1000000) * 1000},
-	};
-
-	watches->alive = (struct watch){-1, EPOLLIN, alive_ready};
-	if (!half)
-		return;
-	watches->alive.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (watches->alive.fd >= 0 && !timerfd_settime(watches->alive.fd, 0, &when, NULL) &&
-	    !loop_add(watches->daemon->loop, &watches->alive))
-		return;
-	log_warning("the service manager's watchdog will not hear of tmemd: %m");
-	if (watches->alive.fd >= 0)
-		close(watches->alive.fd);
-	watches->alive.fd = -1;
-}
-
-static bool watches_open(struct service_watches *watches, struct daemon *daemon)
-{
-	struct sigaction action = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
-	sigset_t set;
-
-	watches->daemon = daemon;
-	watches->reload =
-		(struct watch){eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), EPOLLIN, reload_ready};
-	if (watches->reload.fd < 0 || loop_add(daemon->loop, &watches->reload)) {
-		log_error("cannot wait for SIGHUP: %m");
-		if (watches->reload.fd >= 0)
-			close(watches->reload.fd);
-		return false;
-	}
-	hangups = watches->reload.fd;
-	sigaction(SIGHUP, &action, NULL);
-	/* Taken out of the signals that end the daemon, which are blocked and read. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	watch_alive(watches);
-	return true;
-}
-
-static void watches_close(struct service_watches *watches)
-{
-	signal(SIGHUP, SIG_IGN);
-	hangups = -1;
-	loop_remove(watches->daemon->loop, &watches->reload);
-	close(watches->reload.fd);
-	if (watches->alive.fd < 0)
-		return;
-	loop_remove(watches->daemon->loop, &watches->alive);
-	close(watches->alive.fd);
-}
-
 static void isolate(const struct options *options)
 {
 	if (!options->core_dumps && prctl(PR_SET_DUMPABLE, 0))
@@ -252,7 +129,7 @@ static void restore_templates(struct daemon *daemon)
 /* The daemon is complete but for its guests. */
 static int come_up_and_serve(struct daemon *daemon, const char *control, struct run *run)
 {
-	struct service_watches watches;
+	struct watchdog watchdog;
 	int status = STATUS_FAILED;
 
 	/* Guests first: who finds the control socket finds them. */
@@ -261,17 +138,14 @@ static int come_up_and_serve(struct daemon *daemon, const char *control, struct 
 	restore_templates(daemon);
 	if (!control_open(daemon, control, &daemon->control))
 		goto out_guests;
-	if (!watches_open(&watches, daemon)) {
-		control_close(daemon->control);
-		goto out_guests;
-	}
+	watchdog_open(&watchdog, daemon->loop);
 	isolate(daemon->options);
 	log_info("serving; control socket %s", control);
 	log_service("READY=1");
 	operate_say_status(daemon);
 	status = serve(daemon, run);
 	log_service("STOPPING=1");
-	watches_close(&watches);
+	watchdog_close(&watchdog);
 	control_close(daemon->control);
 	state_close(daemon);
 	run_dir_remove(daemon->run_dir, OPERATE_TEMPLATES);

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "operate.h"
 #include "registry.h"
+#include "request.h"
 #include "run.h"
 #include "template.h"
 
@@ -78,6 +81,19 @@ static void stop(struct server *server, int signal)
 	loop_stop(server->daemon->loop);
 }
 
+/* As if an administrator asked for it, but nobody waits for the answer. */
+static void reload(struct daemon *daemon)
+{
+	const struct request request = {.op = REQUEST_RELOAD};
+	struct json_object *ok = NULL;
+	struct refusal refusal;
+
+	if (operate(daemon, &request, &ok, &refusal))
+		json_object_put(ok);
+	else
+		log_error("the configuration stays as it was: %s", refusal.text);
+}
+
 static void signals_ready(struct watch *watch, uint32_t ready)
 {
 	struct server *server = (struct server *)(void *)watch;
@@ -85,7 +101,9 @@ static void signals_ready(struct watch *watch, uint32_t ready)
 
 	(void)ready;
 	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD)
+		if (info.ssi_signo == SIGHUP)
+			reload(server->daemon);
+		else if (info.ssi_signo != SIGCHLD)
 			stop(server, (int)info.ssi_signo);
 		else if (run_reap(server->run, &server->status))
 			loop_stop(server->daemon->loop);

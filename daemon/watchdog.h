@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling the service manager in time, again and again, that tmemd lives. */
+#ifndef TMEMD_WATCHDOG_H
+#define TMEMD_WATCHDOG_H
+
+#include "loop.h"
+
+struct watchdog {
+	struct watch timer; /* fd -1: nobody asked for it */
+	struct loop *loop;
+};
+
+/* As often as the environment asks for. Without a timer it is said, and tmemd serves all the same. */
+void watchdog_open(struct watchdog *watchdog, struct loop *loop);
+void watchdog_close(struct watchdog *watchdog);
+
+#endif
