@@ -6,8 +6,6 @@
  * before the last two.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,18 +18,14 @@
 #include "operate.h"
 #include "options.h"
 #include "paths.h"
-#include "json.h"
 #include "registry.h"
-#include "request.h"
 #include "run.h"
 #include "run_dir.h"
 #include "serve.h"
 #include "state.h"
 #include "store.h"
+#include "template_file.h"
 #include "watchdog.h"
-
-/* Bytes of the file that remembers templates; one takes less than 512. */
-#define TEMPLATES_MAX (1 << 20)
 
 /* Exit statuses, besides that of the command of --run. */
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
@@ -89,43 +83,6 @@ static void isolate(const struct options *options)
 		log_warning("privileges can still be gained: %m");
 }
 
-/* As if an administrator made them; one that cannot come back is no reason to serve nobody. */
-static void restore_template(struct daemon *daemon, const char *line, size_t length)
-{
-	struct json_object *ok = NULL;
-	struct refusal refusal;
-	struct request request;
-	bool good = request_judge(line, length, &request, &refusal);
-
-	if (good && request.op != REQUEST_FREEZE &&
-	    (request.op != REQUEST_ADD || request.kind != REQUEST_KIND_TEMPLATE)) {
-		refuse(&refusal, "EINVAL", "not a line that makes a template");
-		good = false;
-	}
-	if (good && operate(daemon, &request, &ok, &refusal))
-		json_object_put(ok);
-	else
-		log_error("%s/%s: a template that an earlier tmemd had does not come back: %s",
-			  daemon->run_dir->path, OPERATE_TEMPLATES, refusal.text);
-}
-
-static void restore_templates(struct daemon *daemon)
-{
-	size_t length;
-	char *lines = run_dir_read(daemon->run_dir, OPERATE_TEMPLATES, TEMPLATES_MAX, &length);
-	const char *line = lines;
-
-	while (line && length) {
-		const char *end = memchr(line, '\n', length);
-		size_t bare = end ? (size_t)(end - line) : length;
-
-		restore_template(daemon, line, bare);
-		length -= bare + (end != NULL);
-		line += bare + (end != NULL);
-	}
-	free(lines);
-}
-
 /* The daemon is complete but for its guests. */
 static int come_up_and_serve(struct daemon *daemon, const char *control, struct run *run)
 {
@@ -135,7 +92,7 @@ static int come_up_and_serve(struct daemon *daemon, const char *control, struct 
 	/* Guests first: who finds the control socket finds them. */
 	if (!state_load(daemon))
 		goto out_guests;
-	restore_templates(daemon);
+	template_file_load(daemon);
 	if (!control_open(daemon, control, &daemon->control))
 		goto out_guests;
 	watchdog_open(&watchdog, daemon->loop);
@@ -148,7 +105,7 @@ static int come_up_and_serve(struct daemon *daemon, const char *control, struct 
 	watchdog_close(&watchdog);
 	control_close(daemon->control);
 	state_close(daemon);
-	run_dir_remove(daemon->run_dir, OPERATE_TEMPLATES);
+	template_file_remove(daemon);
 
 out_guests:
 	while (daemon->guests)

@@ -17,9 +17,6 @@ struct request;
 bool operate(struct daemon *daemon, const struct request *request, struct json_object **ok,
 	     struct refusal *refusal);
 
-/* The file in the run-time directory that has the control lines which make the templates again. */
-#define OPERATE_TEMPLATES "templates"
-
 /* Tells the service manager how many guests there are. */
 void operate_say_status(const struct daemon *daemon);
 

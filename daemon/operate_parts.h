@@ -56,8 +56,6 @@ bool operate_remove_template(struct daemon *daemon, struct template *template,
 bool operate_set_template(struct daemon *daemon, struct template *template,
 			  const struct request *request, struct json_object **ok,
 			  struct refusal *refusal);
-/* Before the daemon serves, templates come from that file. */
-bool operate_save_templates(const struct daemon *daemon);
 
 bool operate_set(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		 struct refusal *refusal);

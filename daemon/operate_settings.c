@@ -14,6 +14,7 @@
 #include "request.h"
 #include "state.h"
 #include "template.h"
+#include "template_file.h"
 
 bool operate_apply(struct entry *entry, const struct operate_settings *settings)
 {
@@ -138,7 +139,7 @@ bool operate_freeze(struct daemon *daemon, const struct request *request, bool f
 		return operate_refuse_state(refusal);
 	}
 	carry_out_freeze(daemon, &target, frozen);
-	if (!target.guest && !operate_save_templates(daemon))
+	if (!target.guest && !template_file_save(daemon))
 		log_error("after a kill of tmemd its templates would not know that they are %s",
 			  frozen ? "frozen" : "thawed");
 	if (!request->name[0])

@@ -3,36 +3,21 @@
  * Operations on a template. What makes the templates again is in their file
  * before the answer is given.
  */
-#include "operate.h"
+#include "operate_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon.h"
 #include "json.h"
 #include "log.h"
-#include "operate_parts.h"
 #include "options.h"
 #include "report.h"
 #include "request.h"
 #include "run_dir.h"
 #include "template.h"
-
-bool operate_save_templates(const struct daemon *daemon)
-{
-	size_t length;
-	char *lines;
-	bool saved;
-
-	if (!daemon->control)
-		return true;
-	lines = report_template_lines(daemon, &length);
-	saved = lines && run_dir_write(daemon->run_dir, OPERATE_TEMPLATES, lines, length);
-	free(lines);
-	return saved;
-}
+#include "template_file.h"
 
 static bool refuse_template(int error, const char *name, struct refusal *refusal)
 {
@@ -104,7 +89,7 @@ bool operate_add_template(struct daemon *daemon, const struct request *request,
 	error = template_create(daemon, &config, &template);
 	if (error)
 		return refuse_template(error, request->name, refusal);
-	if (!operate_save_templates(daemon)) {
+	if (!template_file_save(daemon)) {
 		template_destroy(template);
 		return operate_refuse_state(refusal);
 	}
@@ -128,7 +113,7 @@ bool operate_remove_template(struct daemon *daemon, struct template *template,
 	}
 	template_destroy(template);
 	/* One too many in the file is an empty one too many after a kill. */
-	(void)operate_save_templates(daemon);
+	(void)template_file_save(daemon);
 	*ok = json_object_new_object();
 	json_add_text(*ok, "name", request->name);
 	log_info("template %s was removed", request->name);
@@ -147,7 +132,7 @@ bool operate_set_template(struct daemon *daemon, struct template *template,
 	error = template_set(template, &config);
 	if (error)
 		return refuse_template(error, request->name, refusal);
-	if (!operate_save_templates(daemon)) {
+	if (!template_file_save(daemon)) {
 		(void)!template_set(template, &old);
 		return operate_refuse_state(refusal);
 	}

@@ -3,7 +3,6 @@
 #include "report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon.h"
@@ -97,60 +96,6 @@ struct json_object *report_list(const struct daemon *daemon)
 	json_object_object_add(root, "guests", guests);
 	json_object_object_add(root, "templates", templates);
 	return root;
-}
-
-static void print_line(FILE *lines, struct json_object *request)
-{
-	fprintf(lines, "%s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
-	json_object_put(request);
-}
-
-/* What a request of @op begins with. */
-static struct json_object *begin_line(const char *op, const struct template *template)
-{
-	struct json_object *request = json_object_new_object();
-
-	json_add_u64(request, "v", REQUEST_VERSION);
-	json_add_text(request, "op", op);
-	json_add_text(request, "name", template_config(template)->name);
-	return request;
-}
-
-static void print_template(FILE *lines, const struct template *template)
-{
-	/* Of what list says of it, what add does not take. */
-	static const char *const more[] = {"name", "socket", "frozen", "clients"};
-	struct json_object *request = begin_line("add", template);
-	struct json_object *object = report_template(template);
-	size_t i;
-
-	for (i = 0; i < sizeof(more) / sizeof(more[0]); i++)
-		json_object_object_del(object, more[i]);
-	/* None is not an allocation of 0. */
-	if (!template_config(template)->allocation)
-		json_object_object_del(object, "allocation");
-	json_object_object_foreach(object, key, value)
-		json_object_object_add(request, key, json_object_get(value));
-	json_object_put(object);
-	print_line(lines, request);
-	if (template_is_frozen(template))
-		print_line(lines, begin_line("freeze", template));
-}
-
-char *report_template_lines(const struct daemon *daemon, size_t *length)
-{
-	const struct template *template;
-	char *text = NULL;
-	FILE *lines = open_memstream(&text, length);
-
-	if (!lines)
-		return NULL;
-	for (template = daemon->templates; template; template = template_next(template))
-		print_template(lines, template);
-	if (!fclose(lines))
-		return text;
-	free(text);
-	return NULL;
 }
 
 struct json_object *report_grants(const struct entry *entry)

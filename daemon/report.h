@@ -24,9 +24,6 @@ struct json_object *report_guest(const struct entry *entry);
 /* {"guests":[...],"templates":[...]} */
 struct json_object *report_list(const struct daemon *daemon);
 
-/* Control lines that make the templates again, for free(). NULL: no memory. */
-char *report_template_lines(const struct daemon *daemon, size_t *length);
-
 /* One template, and how many clients it has. */
 struct json_object *report_template(const struct template *template);
 
