@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writing the state file so that it is always whole, and reading it as if it were hostile. */
+/* Saying in the state file which guests there are, and reading it as if it were hostile. */
 #include "state.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -20,7 +19,6 @@
 #include "run_dir.h"
 
 #define STATE_NAME    "state.json"
-#define STATE_NEW     "state.json.new"
 #define STATE_VERSION 1
 #define STATE_MAX     (1 << 20) /* bytes; 256 guests take less than 64 KiB */
 
@@ -62,39 +60,14 @@ static struct json_object *describe(const struct daemon *daemon)
 	return root;
 }
 
-static bool write_all(int fd, const char *text, size_t length)
-{
-	while (length) {
-		ssize_t done = write(fd, text, length);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		length -= (size_t)done;
-	}
-	return true;
-}
-
 bool state_save(const struct daemon *daemon)
 {
-	int dir = daemon->run_dir->fd;
 	struct json_object *root = describe(daemon);
-	const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY);
-	bool saved = false;
-	int fd =
-		openat(dir, STATE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	size_t length;
+	const char *text =
+		json_object_to_json_string_length(root, JSON_C_TO_STRING_PRETTY, &length);
+	bool saved = text && run_dir_write(daemon->run_dir, STATE_NAME, text, length);
 
-	if (fd >= 0) {
-		/* The name moves only when the bytes are there, and is durable itself. */
-		saved = text && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) &&
-			!fsync(fd) && !renameat(dir, STATE_NEW, dir, STATE_NAME) && !fsync(dir);
-	}
-	if (!saved)
-		log_error("cannot write %s/%s: %m", daemon->run_dir->path, STATE_NAME);
-	if (fd >= 0)
-		close(fd);
 	json_object_put(root);
 	return saved;
 }
@@ -299,6 +272,5 @@ void state_close(const struct daemon *daemon)
 		say_in_use(daemon);
 		return;
 	}
-	unlinkat(daemon->run_dir->fd, STATE_NAME, 0);
-	unlinkat(daemon->run_dir->fd, STATE_NEW, 0);
+	run_dir_remove(daemon->run_dir, STATE_NAME);
 }
