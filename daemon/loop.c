@@ -142,8 +142,10 @@ int loop_run(struct loop *loop)
 			continue;
 		since_idle = 0;
 		loop->figures.idle++;
-		if (loop->work.idle(loop->work.arg))
+		if (loop->work.idle(loop->work.arg)) {
+			loop->figures.work++;
 			more = true;
+		}
 	}
 	return 0;
 }

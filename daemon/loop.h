@@ -72,6 +72,7 @@ bool loop_polls(const struct loop *loop);
 struct loop_figures {
 	uint64_t rounds; /* calls of epoll_wait that returned */
 	uint64_t idle;	 /* calls of loop_work.idle */
+	uint64_t work;	 /* of these, those that found something to do */
 };
 void loop_figures(const struct loop *loop, struct loop_figures *figures);
 

@@ -23,7 +23,8 @@
 	X(oom_lowered, "yes/no", "the out-of-memory killer prefers other processes") \
 	X(guests, "guests", "guests that were added")                                \
 	X(loop_rounds, "rounds", "rounds of the event loop")                         \
-	X(loop_idle, "rounds", "rounds that were given to background work")
+	X(loop_idle, "rounds", "rounds that were given to background work")          \
+	X(loop_work, "rounds", "of these, rounds in which there was some to do")
 
 #define DISK_GAUGES(X)                                                                     \
 	X(connected, "yes/no", "a front-end is connected")                                 \
@@ -201,6 +202,7 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	json_add_u64(host, "guests", daemon->guest_count);
 	json_add_u64(host, "loop_rounds", rounds.rounds);
 	json_add_u64(host, "loop_idle", rounds.idle);
+	json_add_u64(host, "loop_work", rounds.work);
 	json_object_object_add(host, "engine", engine_figures(&stats));
 	return host;
 }

@@ -190,6 +190,7 @@ static void loop_without_work_sleeps(void **state)
 	/* One look without waiting, one wait that the clock ended. */
 	assert_int_equal(figures.rounds, 2);
 	assert_int_equal(figures.idle, 1);
+	assert_int_equal(figures.work, 0);
 	end(&scene);
 }
 
@@ -206,6 +207,7 @@ static void all_work_is_done_and_then_it_sleeps(void **state)
 	assert_int_equal(scene.idles, 0);
 	/* Guests first: while they have work, background work has one round in 64. */
 	assert_in_range(figures.idle, 500, 502);
+	assert_int_equal(figures.work, 499);
 	assert_in_range(figures.rounds, 1000 + 500 - 1000 / 64 - 4, 1000 + 500 + 4);
 	end(&scene);
 }
