@@ -18,10 +18,9 @@ static int judge(const struct tmem *tmem, const struct tmem_io *io)
 	case TMEM_IO_GET:
 		return io->page ? 0 : -TMEM_EINVAL;
 	case TMEM_IO_FLUSH:
+	case TMEM_IO_FLUSH_RANGE:
 	case TMEM_IO_FLUSH_OBJECT:
 		return 0;
-	case TMEM_IO_FLUSH_RANGE:
-		return io->count ? 0 : -TMEM_EINVAL;
 	default:
 		return -TMEM_EINVAL;
 	}

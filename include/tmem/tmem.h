@@ -152,7 +152,7 @@ TMEM_API TMEM_MUST_CHECK int tmem_page_get(struct tmem_pool *pool,
 TMEM_API int tmem_page_flush(struct tmem_pool *pool, const struct tmem_object_id *object,
 			     uint32_t index);
 
-/* @count indexes from @index on, at least 1; cut off at 2^32. 0; -TMEM_ENODEV. */
+/* @count indexes from @index on, which may be none; cut off at 2^32. 0; -TMEM_ENODEV. */
 TMEM_API int tmem_range_flush(struct tmem_pool *pool, const struct tmem_object_id *object,
 			      uint32_t index, uint64_t count);
 
