@@ -117,6 +117,26 @@ static uint32_t engine_code(uint8_t op)
 	}
 }
 
+static enum latency_op latency_of(uint8_t op)
+{
+	switch (op) {
+	case TMEM_WIRE_PUT:
+		return LATENCY_put;
+	case TMEM_WIRE_GET:
+		return LATENCY_get;
+	case TMEM_WIRE_FLUSH:
+		return LATENCY_flush;
+	case TMEM_WIRE_FLUSH_RANGE:
+		return LATENCY_flush_range;
+	case TMEM_WIRE_FLUSH_OBJECT:
+		return LATENCY_flush_object;
+	case TMEM_WIRE_EVENT:
+		return LATENCY_NOT_COUNTED;
+	default:
+		return LATENCY_other;
+	}
+}
+
 /* The handles of a request with pages; @place is behind the request, and then at its data. */
 static enum guest_error name_pages(const struct chain *chain, struct guest_mem *mem,
 				   struct device_request *request, struct chain_place *place)
@@ -173,6 +193,8 @@ static enum guest_error begin(struct service *service, const struct chain *chain
 	int mute;
 
 	common->written = 0;
+	common->op = LATENCY_other;
+	common->pages = 1;
 	request->next = 0;
 	request->done = 0;
 	request->value = 0;
@@ -188,8 +210,12 @@ static enum guest_error begin(struct service *service, const struct chain *chain
 		return GUEST_ERROR_request_short;
 	if (chain->readable >= sizeof(bytes) && !is_in_turn(device, common, bytes[0]))
 		request->status = -TMEM_EPROTO;
-	if (request->status || !engine_code(request->wire.op))
+	if (request->status)
 		return GUEST_OK;
+	common->op = latency_of(request->wire.op);
+	if (!engine_code(request->wire.op))
+		return GUEST_OK;
+	common->pages = request->wire.count;
 	error = name_pages(chain, mem, request, &place);
 	if (request->wire.op == TMEM_WIRE_GET) {
 		place = chain_writable(chain);

@@ -233,6 +233,24 @@ static void fail(struct disk_request *request, uint8_t status)
 	request->status = status;
 }
 
+static enum latency_op latency_of(uint32_t type)
+{
+	switch (type) {
+	case VIRTIO_BLK_T_IN:
+		return LATENCY_read;
+	case VIRTIO_BLK_T_OUT:
+		return LATENCY_write;
+	case VIRTIO_BLK_T_FLUSH:
+		return LATENCY_flush;
+	case VIRTIO_BLK_T_DISCARD:
+		return LATENCY_discard;
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		return LATENCY_write_zeroes;
+	default:
+		return LATENCY_other;
+	}
+}
+
 /* Whole blocks, and on the disk. */
 static bool judge_blocks(struct disk *disk, struct disk_request *request, uint64_t sector,
 			 uint64_t sectors, uint64_t *block, uint64_t *count)
@@ -260,8 +278,10 @@ static void judge_data(struct disk *disk, struct disk_request *request, uint64_t
 		fail(request, VIRTIO_BLK_S_IOERR);
 		return;
 	}
-	(void)judge_blocks(disk, request, sector, bytes >> DISK_SECTOR_SHIFT, &request->block,
-			   &request->left);
+	if (judge_blocks(disk, request, sector, bytes >> DISK_SECTOR_SHIFT, &request->block,
+			 &request->left))
+		request->common.pages =
+			request->left < UINT32_MAX ? (uint32_t)request->left : UINT32_MAX;
 }
 
 static enum guest_error judge_ranges(struct disk *disk, const struct chain *chain,
@@ -295,6 +315,7 @@ static enum guest_error judge_ranges(struct disk *disk, const struct chain *chai
 			return GUEST_OK;
 	}
 	request->ranges = count;
+	request->common.pages = count;
 	return GUEST_OK;
 }
 
@@ -312,6 +333,8 @@ static enum guest_error begin(struct service *service, const struct chain *chain
 	request->status = VIRTIO_BLK_S_OK;
 	request->left = 0;
 	request->common.written = 0;
+	request->common.op = LATENCY_other;
+	request->common.pages = 1;
 	request->range = 0;
 	request->ranges = 0;
 	if (chain->readable < sizeof(header) || !chain->writable)
@@ -320,6 +343,7 @@ static enum guest_error begin(struct service *service, const struct chain *chain
 	if (error)
 		return error;
 	request->type = le32toh(header.type);
+	request->common.op = latency_of(request->type);
 	sector = le64toh(header.sector);
 	switch (request->type) {
 	case VIRTIO_BLK_T_IN:

@@ -31,6 +31,7 @@ struct guest {
 	struct disk disk;
 	struct device device;
 	struct guest_counters counters;
+	struct latency latency;
 
 	struct socket_path socket;
 	struct watch listener; /* on the socket */
@@ -302,6 +303,7 @@ static void fill_host(struct guest *guest, const struct guest_config *config)
 	guest->host.loop = guest->daemon->loop;
 	guest->host.counters = &guest->counters;
 	guest->host.busy_ns = &guest->counters.busy_ns;
+	guest->host.latency = &guest->latency;
 	guest->host.name = guest->name;
 	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;
 	guest->host.in_use = on_in_use;
@@ -408,6 +410,11 @@ void guest_figures(const struct guest *guest, struct guest_figures *figures)
 	figures->blocks_stored = disk_blocks_stored(&guest->disk);
 	figures->blocks_lost = disk_blocks_lost(&guest->disk);
 	figures->counters = guest->counters;
+}
+
+const struct latency *guest_latency(const struct guest *guest)
+{
+	return &guest->latency;
 }
 
 struct tmem_client *guest_client(const struct guest *guest)

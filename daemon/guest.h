@@ -15,6 +15,7 @@
 
 struct daemon;
 struct guest;
+struct latency;
 struct tmem_client;
 
 /* Pages that one queue may move before the others have their turn. */
@@ -160,6 +161,7 @@ bool guest_turn(struct guest *guest);
 void guest_look(struct guest *guest);
 
 void guest_figures(const struct guest *guest, struct guest_figures *figures);
+const struct latency *guest_latency(const struct guest *guest);
 struct tmem_client *guest_client(const struct guest *guest);
 
 /* What the administrator changes, here so that a device's guest hears of it. */

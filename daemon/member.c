@@ -52,6 +52,7 @@ void member_end(struct member *member)
 	unlink_from(&member->all);
 	unlink_from(&member->ready);
 	members->counters.busy_ns += member->busy_ns;
+	latency_add(&members->latency, &member->latency);
 	if (member->session)
 		session_destroy(member->session);
 	if (member->device.client)
@@ -253,9 +254,11 @@ static int on_greet(void *arg, uint64_t nonce)
 			member->device.allocation = former->device.allocation;
 			member->id = former->id;
 			member->busy_ns += former->busy_ns;
+			latency_add(&member->latency, &former->latency);
 			member->device.id = former->device.id;
 			former->device.client = NULL;
 			former->busy_ns = 0;
+			memset(&former->latency, 0, sizeof(former->latency));
 			member_end(former);
 			members->figures.resumed++;
 		} else {
@@ -302,6 +305,7 @@ static void fill_member(struct members *members, struct member *member)
 		.service = &member->device.service,
 		.counters = &members->counters,
 		.busy_ns = &member->busy_ns,
+		.latency = &member->latency,
 		.name = members->config->name,
 		.queues = members->config->queues,
 		.in_use = on_in_use,

@@ -27,9 +27,10 @@ struct member {
 	uint64_t id;
 	uid_t uid;
 	pid_t pid;
-	uint64_t nonce;		 /* once there is a client */
-	uint64_t deadline;	 /* without a connection: when it ends, in nanoseconds */
-	uint64_t busy_ns;	 /* time that went into serving it */
+	uint64_t nonce;	   /* once there is a client */
+	uint64_t deadline; /* without a connection: when it ends, in nanoseconds */
+	uint64_t busy_ns;  /* time that went into serving it */
+	struct latency latency;
 	struct session *session; /* NULL: it lingers */
 	struct session_host host;
 	struct device device; /* its client is the member's */
@@ -47,6 +48,7 @@ struct members {
 	struct link ready;
 	uint64_t last_id;
 	struct guest_counters counters;
+	struct latency latency;		 /* of members that ended */
 	struct template_figures figures; /* those that count events */
 };
 

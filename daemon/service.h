@@ -7,6 +7,7 @@
 #ifndef TMEMD_SERVICE_H
 #define TMEMD_SERVICE_H
 
+#include "latency.h"
 #include "virtqueue.h"
 
 struct service;
@@ -20,6 +21,10 @@ enum service_step {
 /* One request, which may stay open over turns. What a service keeps of it begins with this. */
 struct service_request {
 	uint64_t written; /* bytes, from the beginning of the writable part */
+
+	/* Set by each begin. */
+	enum latency_op op;
+	uint32_t pages; /* that it will take of a budget, about; at least 1 */
 
 	/* Set by the session before each begin. */
 	uint16_t queue;

@@ -20,6 +20,14 @@
 /* Messages of one peer that are handled before others have their turn. */
 #define MESSAGES_AT_A_TIME 16
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 static void forget_message(struct session *session)
 {
 	struct vhost_user_message *message = &session->message;
@@ -50,6 +58,8 @@ static void mark_pending(struct session *session, struct session_queue *queue)
 {
 	const struct session_host *host = session->host;
 
+	if (!queue->pending)
+		queue->came = now();
 	queue->pending = true;
 	if (!session->pending && host->woken)
 		host->woken(host->arg);
@@ -339,6 +349,7 @@ enum guest_error session_start_queue(struct session *session, uint16_t index, in
 	if (error)
 		return error;
 	queue->open = false;
+	arrivals_start(&queue->arrivals, &queue->ring, now());
 	host->counters->resubmitted += queue->ring.waiting_count;
 	if (!session->used)
 		host->in_use(host->arg, true);
@@ -350,6 +361,8 @@ void session_enable_queue(struct session *session, uint16_t index, bool enabled)
 {
 	session->queue[index].enabled = enabled;
 	mark_pending(session, &session->queue[index]);
+	/* What was in it before was nothing for us to see. */
+	session->queue[index].came = now();
 }
 
 void session_retry(struct session *session)
@@ -358,6 +371,32 @@ void session_retry(struct session *session)
 
 	for (i = 0; i < session->host->queues; i++)
 		mark_pending(session, &session->queue[i]);
+}
+
+/* The end of all that was answered since the last reading; costs nothing where nothing was served. */
+static void read_clock(struct session *session)
+{
+	struct session_answers *answers = &session->answers;
+	uint32_t i;
+
+	if (!answers->pages)
+		return;
+	answers->now = now();
+	answers->pages = 0;
+	for (i = 0; i < answers->count; i++)
+		latency_count(session->host->latency, answers->answer[i].op,
+			      answers->now - answers->answer[i].since);
+	answers->count = 0;
+}
+
+static void note_answer(struct session *session, const struct session_queue *queue)
+{
+	struct session_answers *answers = &session->answers;
+
+	if (queue->request->op == LATENCY_NOT_COUNTED)
+		return;
+	answers->answer[answers->count].op = queue->request->op;
+	answers->answer[answers->count++].since = queue->since;
 }
 
 static enum guest_error answer(struct session_queue *queue, uint16_t head)
@@ -405,10 +444,18 @@ static enum guest_error open_request(struct session *session, struct session_que
 
 	again = !service->ops->holds(service, queue->ring.index) &&
 		virtqueue_waiting(&queue->ring, &head);
-	if (!again) {
+	if (again) {
+		queue->since = queue->arrivals.head[head];
+	} else {
 		error = virtqueue_next(&queue->ring, &head, &found);
-		if (error || !found)
+		if (error)
 			return error;
+		arrivals_see(&queue->arrivals, &queue->ring,
+			     queue->came ? queue->came : session->answers.now);
+		queue->came = 0;
+		if (!found)
+			return GUEST_OK;
+		queue->since = arrivals_last(&queue->arrivals, &queue->ring);
 	}
 	error = begin(session, queue, head, again);
 	queue->open = !error;
@@ -418,18 +465,27 @@ static enum guest_error open_request(struct session *session, struct session_que
 static enum guest_error serve(struct session *session, struct session_queue *queue,
 			      uint32_t *budget)
 {
+	struct session_answers *answers = &session->answers;
 	struct service *service = session->host->service;
 	uint16_t head = queue->ring.chain.head;
+	uint32_t before = *budget;
 	enum guest_error error;
 	enum service_step step;
 
+	/* So that no answer has to wait for a clock behind much work of another request. */
+	if (answers->count && answers->pages + queue->request->pages > SESSION_ONE_MOMENT)
+		read_clock(session);
 	error = service->ops->step(service, &queue->ring.chain, &session->mem, queue->request,
 				   budget, &step);
 	if (error)
 		return error;
-	if (step == SERVICE_DONE)
+	answers->pages += before - *budget ? before - *budget : 1;
+	if (step == SERVICE_DONE) {
+		note_answer(session, queue);
 		return answer(queue, head);
+	}
 	if (step == SERVICE_WAIT) {
+		queue->arrivals.head[head] = queue->since;
 		/* Reading it again costs as much as a page. */
 		if (*budget)
 			--*budget;
@@ -471,7 +527,9 @@ static enum guest_error turn_of(struct session *session, struct session_queue *q
 			break;
 		}
 	}
-	return call(session, queue);
+	error = call(session, queue);
+	read_clock(session);
+	return error;
 }
 
 /* Before protocol features there was no enabling: a ring that started was enabled. */
@@ -502,14 +560,6 @@ static enum guest_error turn_all(struct session *session)
 	return GUEST_OK;
 }
 
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 enum guest_error session_turn(struct session *session, bool *more)
 {
 	enum guest_error error;
@@ -519,8 +569,11 @@ enum guest_error session_turn(struct session *session, bool *more)
 	if (!session->pending)
 		return GUEST_OK;
 	begun = now();
+	session->answers.now = begun;
 	error = turn_all(session);
-	*session->host->busy_ns += now() - begun;
+	if (session->answers.now == begun)
+		session->answers.now = now();
+	*session->host->busy_ns += session->answers.now - begun;
 	*more = !error && session->pending;
 	return error;
 }

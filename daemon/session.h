@@ -10,6 +10,7 @@
 #ifndef TMEMD_SESSION_H
 #define TMEMD_SESSION_H
 
+#include "arrivals.h"
 #include "loop.h"
 #include "service.h"
 #include "vhost_user.h"
@@ -22,6 +23,7 @@ struct session_host {
 	struct service *service;
 	struct guest_counters *counters;
 	uint64_t *busy_ns; /* grows by the time that turns take */
+	struct latency *latency;
 	const char *name;
 	uint16_t queues;
 	/* The front-end started a ring, or took a fresh start that freed what was lost. */
@@ -42,6 +44,24 @@ struct session_queue {
 	bool open;    /* request is being served */
 	struct virtqueue ring;
 	struct service_request *request; /* in session->requests */
+
+	uint64_t came;	/* when it was found to have something, in nanoseconds; 0: in no time yet */
+	uint64_t since; /* when the request being served was */
+	struct arrivals arrivals;
+};
+
+/* Pages' worth of requests, at most, whose ends are taken for one moment. */
+#define SESSION_ONE_MOMENT 4
+
+/* Requests that were answered since the clock was read. */
+struct session_answers {
+	uint64_t now;	/* that reading, in nanoseconds */
+	uint32_t pages; /* served since then */
+	uint32_t count;
+	struct {
+		uint64_t since;
+		enum latency_op op;
+	} answer[SESSION_ONE_MOMENT];
 };
 
 struct session {
@@ -54,6 +74,7 @@ struct session {
 	uint16_t first; /* queue whose turn comes first */
 	struct guest_mem mem;
 	struct inflight inflight;
+	struct session_answers answers;
 
 	/* The message being received; have counts its bytes, header included. */
 	size_t have;

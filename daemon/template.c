@@ -284,6 +284,15 @@ void template_figures(const struct template *template, struct template_figures *
 	}
 }
 
+void template_latency(const struct template *template, struct latency *latency)
+{
+	const struct link *link;
+
+	*latency = template->members.latency;
+	for (link = template->members.all.next; link != &template->members.all; link = link->next)
+		latency_add(latency, &MEMBER_OF(link, all)->latency);
+}
+
 void template_each(const struct template *template,
 		   bool (*fn)(const struct template_client *client, void *arg), void *arg)
 {
@@ -297,6 +306,7 @@ void template_each(const struct template *template,
 			.pid = member->pid,
 			.connected = member->session != NULL,
 			.busy_ns = member->busy_ns,
+			.latency = &member->latency,
 			.client = member->device.client,
 		};
 

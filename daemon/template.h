@@ -26,6 +26,7 @@
 #define TEMPLATE_QUEUES_DEFAULT	     2 /* one for events, one for requests */
 #define TEMPLATE_MODE_DEFAULT	     0600
 
+struct latency;
 struct template;
 
 struct template_config {
@@ -93,6 +94,8 @@ struct template_figures {
 };
 
 void template_figures(const struct template *template, struct template_figures *figures);
+/* Summed over all clients, ended ones included. */
+void template_latency(const struct template *template, struct latency *latency);
 
 /* One client, or one connection that has not greeted yet. */
 struct template_client {
@@ -100,7 +103,8 @@ struct template_client {
 	uid_t uid;   /* of the process that connected */
 	pid_t pid;
 	bool connected;
-	uint64_t busy_ns;	    /* time that went into serving it */
+	uint64_t busy_ns; /* time that went into serving it */
+	const struct latency *latency;
 	struct tmem_client *client; /* NULL: has not greeted */
 };
 

@@ -142,6 +142,7 @@ enum guest_error virtqueue_start(struct virtqueue *queue, bool event_idx)
 	 */
 	queue->next_avail =
 		resume.fresh ? queue->base : (uint16_t)(queue->next_used + resume.count);
+	queue->offered = queue->next_avail;
 	queue->event_idx = event_idx;
 	queue->signalled_any = false;
 	queue->signalled_used = queue->next_used;
@@ -169,6 +170,7 @@ enum guest_error virtqueue_next(struct virtqueue *queue, uint16_t *head, bool *f
 		return error;
 	if ((uint16_t)(index - queue->next_avail) > queue->size)
 		return GUEST_ERROR_queue_runaway;
+	queue->offered = index;
 	if (index == queue->next_avail)
 		return GUEST_OK;
 	/* The entry is read after the index that covers it. */

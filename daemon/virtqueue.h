@@ -75,6 +75,7 @@ struct virtqueue {
 	bool signalled_any;	    /* signalled_used means something */
 	uint64_t desc, avail, used; /* guest addresses */
 	uint16_t next_avail;
+	uint16_t offered; /* the driver's index, as it was last read */
 	uint16_t next_used;
 	uint16_t signalled_used;
 	uint64_t counter;			/* of the in-flight region */
