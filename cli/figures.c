@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "latency.h"
 #include "view.h"
 
 static void print_value(struct json_object *value)
@@ -45,12 +46,33 @@ static void print_group(struct json_object *ok, struct json_object *holder, cons
 	}
 }
 
+static void print_latency(struct json_object *ok, struct json_object *holder, bool sentences)
+{
+	struct json_object *latency = view_member(holder, "latency");
+	size_t count = view_count(ok, "fields");
+	size_t printed = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct json_object *field = view_item(ok, "fields", i);
+		const char *name = view_text(field, "name");
+		struct json_object *one = view_member(latency, name);
+
+		if (!one || strcmp(view_text(field, "group"), "latency"))
+			continue;
+		if (!printed++)
+			latency_print_head();
+		latency_print_line(name, one, sentences ? view_text(field, "text") : NULL);
+	}
+}
+
 void figures_print_guest(struct json_object *ok, struct json_object *guest, bool sentences)
 {
 	print_group(ok, view_member(guest, "template"), "template", sentences);
 	print_group(ok, view_member(guest, "disk"), "disk", sentences);
 	print_group(ok, view_member(guest, "errors"), "errors", sentences);
 	print_group(ok, view_member(guest, "engine"), "engine", sentences);
+	print_latency(ok, guest, sentences);
 }
 
 void figures_print_host(struct json_object *ok, bool sentences)
@@ -79,6 +101,7 @@ static void print_clients(struct json_object *ok, struct json_object *template, 
 		figures_print_line("busy_ns", "nanoseconds", view_member(client, "busy_ns"),
 				   sentences ? "time that went into serving it" : NULL);
 		print_group(ok, view_member(client, "engine"), "engine", sentences);
+		print_latency(ok, client, sentences);
 	}
 }
 

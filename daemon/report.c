@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "guest.h"
 #include "json.h"
+#include "latency.h"
 #include "lock_memory.h"
 #include "log.h"
 #include "loop.h"
@@ -240,6 +241,7 @@ static struct json_object *guest_stats(const struct entry *entry, bool pools)
 	json_add_text(guest, "name", entry->name);
 	json_object_object_add(guest, "disk", disk_figures(&figures));
 	json_object_object_add(guest, "engine", engine_figures(&stats));
+	json_object_object_add(guest, "latency", report_latency(guest_latency(entry->guest)));
 	json_object_object_add(guest, "errors", error_figures(&figures.counters));
 	if (pools)
 		json_object_object_add(guest, "pools", pool_figures(guest_client(entry->guest)));
@@ -274,6 +276,7 @@ static bool add_member(const struct template_client *client, void *arg)
 	json_add_u64(object, "process", (uint64_t)client->pid);
 	json_add_bool(object, "connected", client->connected);
 	json_add_u64(object, "busy_ns", client->busy_ns);
+	json_object_object_add(object, "latency", report_latency(client->latency));
 	if (client->client)
 		json_object_object_add(object, "engine", engine_figures(&stats));
 	json_object_array_add(report->clients, object);
@@ -287,8 +290,10 @@ static struct json_object *template_stats(const struct template *template, bool 
 	struct json_object *front = json_object_new_object();
 	struct members_report report = {.clients = clients ? json_object_new_array() : NULL};
 	struct template_figures figures;
+	struct latency latency;
 
 	template_figures(template, &figures);
+	template_latency(template, &latency);
 	template_each(template, add_member, &report);
 #define ADD(name, unit, sentence) json_add_u64(own, #name, figures.name);
 	TEMPLATE_FIGURES(ADD)
@@ -298,6 +303,7 @@ static struct json_object *template_stats(const struct template *template, bool 
 	json_object_object_add(object, "template", own);
 	json_object_object_add(object, "disk", front);
 	json_object_object_add(object, "engine", engine_figures(&report.sum));
+	json_object_object_add(object, "latency", report_latency(&latency));
 	json_object_object_add(object, "errors", error_figures(&figures.counters));
 	if (clients)
 		json_object_object_add(object, "clients", report.clients);
@@ -333,8 +339,12 @@ static struct json_object *fields(void)
 	TMEM_COUNTERS(ADD)
 	TMEM_GAUGES(ADD)
 	TMEM_HOST_GAUGES(ADD)
-	group = "errors";
 #undef ADD
+	group = "latency";
+#define ADD(name, sentence) add_field(list, group, #name, "nanoseconds", sentence);
+	LATENCY_OPS(ADD)
+#undef ADD
+	group = "errors";
 #define ADD(name, sentence) add_field(list, group, #name, "sessions", sentence);
 	GUEST_ERRORS(ADD)
 #undef ADD

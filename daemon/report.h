@@ -11,6 +11,7 @@
 
 struct daemon;
 struct entry;
+struct latency;
 struct template;
 struct json_object;
 struct options;
@@ -39,6 +40,9 @@ struct json_object *report_changes(const struct options *options, const struct o
  * looked for.
  */
 #define REPORT_POOL_NUMBERS 4096u
+
+/* {"put":{"requests",...,"below_ns","counts"},...}: operations that there were. */
+struct json_object *report_latency(const struct latency *latency);
 
 /* What a report is to hold besides the figures of guests. */
 struct report_wish {

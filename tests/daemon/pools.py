@@ -70,12 +70,38 @@ class Process:
         return self.process.wait(30)
 
 
+def is_histogram(one):
+    """Whether its parts agree with each other."""
+    bounds = [1 << 64 if bound is None else bound for bound in one["below_ns"]]
+    quantiles = [one["p50_ns"], one["p99_ns"], one["p999_ns"], one["most_ns"]]
+    return (one["requests"] == sum(one["counts"]) > 0 and len(bounds) == len(one["counts"]) and
+            bounds == sorted(set(bounds)) and all(b == 1 << 64 or b & (b - 1) == 0 for b in bounds) and
+            min(one["counts"]) > 0 and 0 < quantiles[0] and quantiles == sorted(quantiles) and
+            one["most_ns"] < bounds[-1] and one["most_ns"] <= one["sum_ns"] < one["requests"] * bounds[-1])
+
+
+def latency(holder, *ops):
+    seen = holder["latency"]
+    check("latencies are there of what was asked: %s" % (ops,), sorted(seen) == sorted(ops), seen)
+    check("and each is a histogram", all(is_histogram(one) for one in seen.values()), seen)
+    # The control: one request that is in no bucket, one bound out of order.
+    one = next(iter(seen.values()))
+    check("which is looked at", not is_histogram({**one, "requests": one["requests"] + 1}) and
+          not is_histogram({**one, "below_ns": one["below_ns"][:-1] + [1]}))
+    return {op: one["requests"] for op, one in seen.items()}
+
+
 def device():
     answer = ask(op="add", name="d", kind="device", weight=50)
     check("a device is added", (answer.get("ok", {}).get("kind"), answer["ok"]["weight"]) == ("device", 50), answer)
     process = Process("d")
     check("it has a pool", process.ask("open") == "0")
     check("its pages are stored", process.ask("put 0 2048") == "stored 2048")
+    before = latency(ask(op="stat", name="d")["ok"]["guests"][0], "put", "other")
+    shown = subprocess.run([sys.argv[3], "stat", "d"], capture_output=True, text=True, timeout=60).stdout
+    row = [line.split() for line in shown.splitlines() if line.split()[:2] == ["put", "requests"]]
+    check("they are printed", len(row) == 1 and row[0][2] == str(before["put"]) and
+          all(unit in ("ns", "us", "ms", "s") for unit in row[0][4::2]) and len(row[0]) == 11, shown)
     here = pools("d")
     check("and shown", [(p["pool"], p["ephemeral_pages"], p["pages_raw"]) for p in here] == [(0, 2048, 2048)], here)
     freeable = ask(op="freeable", name="d")["ok"]["freeable"]
@@ -120,6 +146,9 @@ def template():
     check("each process makes a pool", [p.ask("open") for p in processes] == ["0", "0"])
     check("and stores its pages", [p.ask("put 0 512") for p in processes] == ["stored 512"] * 2)
     here, = ask(op="stat", name="t", clients=True)["ok"]["templates"]
+    check("each has its latencies, and the template all of them", all(latency(c, "put", "other") for c in here["clients"]) and
+          latency(here, "put", "other") == {op: sum(c["latency"][op]["requests"] for c in here["clients"])
+                                            for op in ("put", "other")}, here)
     check("they are two clients", sorted(c["process"] for c in here["clients"]) ==
           sorted(p.process.pid for p in processes) and
           [c["engine"]["ephemeral_pages"] for c in here["clients"]] == [512, 512], here)
@@ -152,6 +181,7 @@ def inner():
         answer = ask(op="add", name=name, disk=BLOCKS * 4096)
         check("%s is added" % name, "ok" in answer, answer)
         front_end(name, "fill", str(BLOCKS))
+    latency(ask(op="stat", name="a")["ok"]["guests"][0], "write")
     here = pools("a")
     check("the disk's pool is shown with its pages", [(p["pool"], p["persistent_pages"], p["puts"]) for p in here] ==
           [(0, BLOCKS, BLOCKS)], here)
@@ -177,7 +207,7 @@ def inner():
     sys.exit(failed != 0)
 
 
-if len(sys.argv) == 3 and sys.argv[1] == "inner":
+if len(sys.argv) == 4 and sys.argv[1] == "inner":
     inner()
 # Stopped by a signal, it leaves its directory no more than at any other end.
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -185,4 +215,5 @@ with tempfile.TemporaryDirectory(prefix="tmem-test-") as directory:
     sys.exit(subprocess.call([
         os.path.realpath(sys.argv[1]), "--memory", "64M", "--persistent", "32M", "--at-own-risk",
         "--log-level", "error", "--run-dir", directory + "/run",
-        "--run", sys.executable, os.path.realpath(__file__), "inner", os.path.realpath(sys.argv[3])]))
+        "--run", sys.executable, os.path.realpath(__file__), "inner",
+        os.path.realpath(sys.argv[3]), os.path.realpath(sys.argv[2])]))
