@@ -181,7 +181,7 @@ static void look_back(struct crew *crew)
 	a->crew = crew;
 	a->steps = 2 * crew->plan->handles;
 	a->step = crew->look;
-	for (i = 0; i < a->steps; i++)
+	for (i = 0; i < 2 * CREW_HANDLES; i++)
 		crew->look[i] = (struct step){.kind = STEP_GET, .handle = (uint8_t)(i / 2)};
 	carry_out(a);
 }
