@@ -55,29 +55,44 @@ static void fly(struct daemon *d, const uint32_t *key, uint32_t code)
 	d->failed += tmem_batch_run(d->tmem, d->io, FLIGHT) != 0;
 }
 
-static uint64_t both(struct daemon *d, const struct bench_process *server)
+/*
+ * A server's processor time is exact only while it sleeps: the kernel counts
+ * that of a running process when its clock ticks. So it is given the time to
+ * stop looking for more, and what it spends on that counts.
+ */
+static uint64_t server_cpu(const struct bench_process *server)
 {
-	(void)d;
-	return bench_process_cpu(server) + bench_thread_cpu();
+	usleep(1000);
+	return bench_process_cpu(server);
 }
 
-/* Processor time of both sides per page, ours and the peer's. */
-static void slice(struct daemon *d, uint32_t first, int put, double *ours, double *peer)
+static void fly_ours(struct daemon *d, uint32_t first, int put)
 {
-	uint64_t begun = both(d, &d->process);
 	uint32_t i;
 
 	for (i = first; i < first + SLICE; i += FLIGHT)
 		fly(d, d->order + i, put ? TMEM_IO_PUT : TMEM_IO_GET);
-	*ours = (double)(both(d, &d->process) - begun) / SLICE;
-	*peer = 0;
-	if (!d->has_peer)
-		return;
-	begun = both(d, &d->peer.process);
+}
+
+static void fly_peer(struct daemon *d, uint32_t first, int put)
+{
+	uint32_t i;
+
 	for (i = first; i < first + SLICE; i += FLIGHT)
 		d->failed += (put ? memcached_set : memcached_get)(&d->peer, d->order + i, FLIGHT,
 								   d->page) != 0;
-	*peer = (double)(both(d, &d->peer.process) - begun) / SLICE;
+}
+
+/* Processor time of both sides per page. */
+static double slice(struct daemon *d, const struct bench_process *server,
+		    void (*go)(struct daemon *, uint32_t, int), uint32_t first, int put)
+{
+	uint64_t theirs = server_cpu(server);
+	uint64_t mine = bench_thread_cpu();
+
+	go(d, first, put);
+	mine = bench_thread_cpu() - mine;
+	return (double)(server_cpu(server) - theirs + mine) / SLICE;
 }
 
 static const struct bench_row *row_of(const struct bench_results *results, const char *row)
@@ -124,12 +139,19 @@ static void flights(struct daemon *d)
 	int side;
 
 	/* Both are full before anything counts; what a get takes out the next put brings back. */
-	for (first = 0; first < d->pages; first += SLICE)
-		slice(d, first, 1, &ours[0][0], &peer[0][0]);
+	for (first = 0; first < d->pages; first += SLICE) {
+		fly_ours(d, first, 1);
+		if (d->has_peer)
+			fly_peer(d, first, 1);
+	}
 	for (turn = 0; turn < TURNS; turn++) {
 		first = turn * SLICE % d->pages;
-		for (side = 1; side >= 0; side--)
-			slice(d, first, side == 0, &ours[side][turn], &peer[side][turn]);
+		for (side = 1; side >= 0; side--) {
+			ours[side][turn] = slice(d, &d->process, fly_ours, first, side == 0);
+			peer[side][turn] =
+				d->has_peer ? slice(d, &d->peer.process, fly_peer, first, side == 0)
+					    : 0;
+		}
 	}
 	summary(&put, ours[0], TURNS);
 	summary(&get, ours[1], TURNS);
