@@ -18,8 +18,8 @@
 #include "memcached.h"
 
 #define FLIGHT 32u
-#define SLICE  (32u * FLIGHT) /* pages of one measurement */
-#define TURNS  100u
+#define SLICE  (128u * FLIGHT) /* pages of one measurement */
+#define TURNS  48u
 #define SINGLE 4000u
 
 struct daemon {

@@ -35,9 +35,9 @@ const struct options_row options_rows[] = {
 	{"at-own-risk", NULL, KIND_FLAG, AT(at_own_risk), NULL, 0, 0, WHERE_LIVE,
 	 "keep swap disks although memory is not locked or the out-of-memory killer "
 	 "may choose tmemd"},
-	{"polling", NULL, KIND_FLAG, AT(polling), NULL, 0, 0, WHERE_LIVE,
-	 "look at rings again and again for a moment after work, while a processor is to spare: "
-	 "quicker answers, for more processor time"},
+	{"polling", "yes|no", KIND_FLAG, AT(polling), "yes", 0, 0, WHERE_LIVE,
+	 "look at rings again for a moment after work in place of sleeping, while requests keep "
+	 "coming and a processor is to spare; default: yes"},
 	{"core-dumps", NULL, KIND_FLAG, AT(core_dumps), NULL, 0, 0, WHERE_FILE,
 	 "allow core dumps of tmemd, for debugging; stored pages stay out of them"},
 	{"run", "COMMAND...", KIND_COMMAND, AT(run), NULL, 0, 0, WHERE_LINE,
@@ -140,13 +140,13 @@ static bool parse_amount(const struct options_place *place, const struct options
 			   : units_parse_number(value, number);
 }
 
-/* In a file a flag is yes or no; on the command line it is there. */
+/* Yes or no; on the command line most flags are only there. */
 static bool set_flag(struct options_place *place, const struct options_row *row, bool *flag,
 		     const char *value)
 {
 	char written[80];
 
-	*flag = !place->file || !strcmp(value, "yes");
+	*flag = (!place->file && !row->unit) || !strcmp(value, "yes");
 	if (*flag || !strcmp(value, "no"))
 		return true;
 	return options_complain(place, "%s: neither yes nor no",

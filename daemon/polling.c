@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * When to poll. What decides is how far apart pieces of work have been: where
- * the next one is likely to come before a sleep and a wake-up would be over,
- * it is waited for awake, for twice the usual gap.
+ * When to poll: as long as it has paid, and now and then to see whether it
+ * would. How far apart requests come says little, since that has our own
+ * sleep and wake-up in it. A wait in vain ends when a sleep and a wake-up would
+ * have been over, so whatever comes costs at most twice what it had to cost.
+ * A try waits longer: it has to see through the wake-up of a front-end that
+ * sleeps, which tries now and then as well.
  */
 #include "polling.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,12 +24,10 @@ static uint64_t now(void)
 
 void polling_open(struct polling *polling)
 {
-	cpu_set_t set;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	*polling = (struct polling){.on = POLLING_DEFAULT, .cpus = 1, .gap = POLLING_MOST};
+	*polling = (struct polling){.on = POLLING_DEFAULT, .cpus = cpus > 1 ? (uint32_t)cpus : 1};
 	polling->runnable = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	if (!sched_getaffinity(0, sizeof(set), &set))
-		polling->cpus = (uint32_t)CPU_COUNT(&set);
 }
 
 void polling_close(struct polling *polling)
@@ -70,24 +70,31 @@ static bool is_spare(struct polling *polling, uint64_t time)
 	return polling->spare;
 }
 
+/* What is done after the next piece of work. */
+static void decide(struct polling *polling, uint64_t time)
+{
+	bool try = !polling->credit && ++polling->skipped % POLLING_TRIES == 0;
+
+	polling->promising = (polling->credit || try) && is_spare(polling, time);
+	polling->most = try ? POLLING_TRY : POLLING_MOST;
+}
+
 void polling_round(struct polling *polling)
 {
-	uint64_t time, gap;
+	uint64_t time;
 
 	if (!polling->on || (!polling->worked && !polling->active))
 		return;
 	time = now();
-	gap = time - polling->since;
 	if (polling->worked) {
-		/* One long pause is forgotten after a few short ones. */
-		if (gap > 2 * POLLING_MOST)
-			gap = 2 * POLLING_MOST;
-		polling->gap = (3 * polling->gap + gap) / 4;
-		polling->since = time;
+		if (polling->active && polling->credit < POLLING_CREDIT)
+			polling->credit++;
 		polling->worked = false;
-		polling->promising = polling->gap < POLLING_MOST && is_spare(polling, time);
 		polling->active = polling->promising;
-	} else if (gap > 2 * polling->gap || gap > POLLING_MOST) {
+		polling->until = time + polling->most;
+		decide(polling, time);
+	} else if (time > polling->until) {
 		polling->active = false;
+		polling->credit -= polling->credit > 0;
 	}
 }

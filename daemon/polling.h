@@ -3,8 +3,8 @@
  * Whether rings are looked at again and again for a moment after work, in
  * place of asking for a kick and going to sleep. That saves a front-end its
  * kick and the next request a wake-up, and costs a processor: so only while
- * one is to spare, only for as long as requests have been coming, and only
- * if it is switched on.
+ * one is to spare, only for as long as requests have been coming, and never
+ * for longer than a sleep and a wake-up would cost.
  */
 #ifndef TMEMD_POLLING_H
 #define TMEMD_POLLING_H
@@ -12,9 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define POLLING_MOST	100000u	  /* nanoseconds after the last work, at most */
-#define POLLING_SPARE	10000000u /* nanoseconds for which an answer about processors is good */
-#define POLLING_DEFAULT false
+/* Nanoseconds. */
+#define POLLING_MOST  50000u	/* after work, where it has paid: what a sleep and a wake-up cost */
+#define POLLING_TRY   250000u	/* where that is to be found out */
+#define POLLING_SPARE 10000000u /* for which an answer about processors is good */
+
+#define POLLING_TRIES	32 /* pieces of work of which one is followed by a try */
+#define POLLING_CREDIT	8  /* failures in a row that end it, at most */
+#define POLLING_DEFAULT true
 
 struct polling {
 	bool on;	  /* the switch */
@@ -23,10 +28,12 @@ struct polling {
 	bool worked;	  /* in this round */
 	bool spare;	  /* a processor was, when that was looked at */
 	int runnable;	  /* descriptor of the kernel's count of them; -1: none */
-	uint32_t cpus;	  /* that this process may use */
-	uint64_t since;	  /* when there was work; this and the next in nanoseconds */
-	uint64_t checked; /* when it was looked at whether a processor is to spare */
-	uint64_t gap;	  /* between two pieces of work, as they have been of late */
+	uint32_t cpus;	  /* of the machine, as the count is */
+	uint32_t credit;  /* what came while it was waited for, less the waits in vain */
+	uint32_t skipped; /* pieces of work without credit */
+	uint64_t most;	  /* how long, after the next work; nanoseconds */
+	uint64_t until;	  /* when this wait ends, and when processors were looked at: likewise */
+	uint64_t checked;
 };
 
 void polling_open(struct polling *polling);

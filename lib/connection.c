@@ -9,7 +9,6 @@
 #include "pool.h"
 #include "random.h"
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -22,7 +21,7 @@
 
 #define TIMEOUT_MS   5000
 #define AWAY_MS	     1000
-#define SPIN_US	     20
+#define SPIN_US	     50
 #define BUFFER_BYTES (4u << 20)
 #define BUFFER_MOST  (1u << 30)
 
@@ -51,12 +50,13 @@ int lt_leave(struct tmem *tmem, int result)
 	return result;
 }
 
-/* Waiting without sleeping takes a processor away from the daemon, if there is only one. */
+/*
+ * Waiting without sleeping takes the processor away from the daemon, if there
+ * is only one. Where both are bound to one of several, it does not pay, and ends.
+ */
 static bool has_processors(void)
 {
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) > 1;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
 }
 
 static uint64_t choose(uint32_t given, uint32_t initial)

@@ -14,10 +14,12 @@
 /* Looks at the ring so often between two looks at the clock. */
 #define SPINS 16
 
-/* Credit for looks that paid, price of one that did not, and waits between two without credit. */
+/* Credit for looks that paid, and waits of which one is a try while there is none. */
 #define SPIN_CREDIT_MAX 8
-#define SPIN_PRICE	1
 #define SPIN_TRIES	32
+
+/* A try looks longer: it has to see through the wake-up of a daemon that sleeps. */
+#define SPIN_TRY 5
 
 struct chain {
 	struct ring_desc segment[SEGMENTS_MAX];
@@ -349,14 +351,16 @@ static int look_at_socket(struct tmem *tmem)
  */
 static bool spin(struct tmem *tmem)
 {
-	uint64_t until;
+	uint64_t most = tmem->spin_ns, until;
 	uint32_t i;
 
 	if (lt_ring_ready(&tmem->ring[1]))
 		return true;
-	if (!tmem->spin_ns || (!tmem->spin_credit && ++tmem->spin_skipped % SPIN_TRIES))
+	if (!most || (!tmem->spin_credit && ++tmem->spin_skipped % SPIN_TRIES))
 		return false;
-	until = lt_now() + tmem->spin_ns;
+	if (!tmem->spin_credit)
+		most *= SPIN_TRY;
+	until = lt_now() + most;
 	do {
 		for (i = 0; i < SPINS; i++) {
 			breathe();
@@ -367,7 +371,7 @@ static bool spin(struct tmem *tmem)
 			return true;
 		}
 	} while (lt_now() < until);
-	tmem->spin_credit -= tmem->spin_credit < SPIN_PRICE ? tmem->spin_credit : SPIN_PRICE;
+	tmem->spin_credit -= tmem->spin_credit > 0;
 	return false;
 }
 

@@ -61,7 +61,7 @@ struct tmem_options {
 	uint32_t size;
 	uint32_t timeout_ms;   /* most time without any answer; 0: 5000 */
 	uint32_t away_ms;      /* most time that a call waits for a daemon to come back; 0: 1000 */
-	uint32_t spin_us;      /* look so long before sleeping; 0: 20, or not on one processor */
+	uint32_t spin_us;      /* look so long before sleeping; 0: 50, or not on one processor */
 	uint64_t buffer_bytes; /* memory for tmem_buffer_alloc(), at most 1 GiB; 0: 4 MiB */
 	/*
 	 * Names the session. A process that comes back with the nonce of an

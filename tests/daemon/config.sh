@@ -79,7 +79,7 @@ echo 'memory = 32 MiB' >"$conf.d/20-less.conf"
 "$TMEM" reload
 memory
 echo 'memory = 40 MiB' >"$conf.d/20-less.conf"
-printf 'control-idle = 5 s\ncodec = raw\npolling = yes\npersistent = 12M\ncore-dumps = yes\n' >"$conf.d/30-more.conf"
+printf 'control-idle = 5 s\ncodec = raw\npolling = no\npersistent = 12M\ncore-dumps = yes\n' >"$conf.d/30-more.conf"
 "$TMEM" reload
 "$TMEM" reload --json
 memory

@@ -14,41 +14,90 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A few pieces of work, close together. */
+static void work(struct polling *polling)
+{
+	polling->worked = true;
+	polling_round(polling);
+}
+
+/* Until there has been a try, during which the next piece of work comes. */
 static void work_often(struct polling *polling)
 {
 	uint32_t i;
 
-	for (i = 0; i < 30; i++) {
-		polling->worked = true;
-		polling_round(polling);
-	}
+	for (i = 0; i < POLLING_TRIES + 2; i++)
+		work(polling);
 	polling->worked = true;
 }
 
-static void it_begins_with_frequent_work_and_ends_without(void **state)
+static void open_with_processors(struct polling *polling)
+{
+	polling_open(polling);
+	polling->cpus = 1u << 20;
+	polling_set(polling, true);
+}
+
+static void it_begins_once_a_try_has_paid(void **state)
 {
 	struct polling polling;
+	uint32_t i;
 
-	polling_open(&polling);
-	polling.cpus = 1u << 20;
-	polling_set(&polling, true);
-	polling.worked = true;
-	assert_false(polling_wanted(&polling));
-	work_often(&polling);
-	assert_true(polling_wanted(&polling));
-	polling_round(&polling);
-	assert_true(polling_wanted(&polling));
-	usleep(2 * POLLING_MOST / 1000);
-	polling_round(&polling);
-	assert_false(polling_wanted(&polling));
-	/* Rare work is not waited for, however much of it there is. */
-	for (int i = 0; i < 20; i++) {
-		usleep(3 * POLLING_MOST / 1000);
+	open_with_processors(&polling);
+	for (i = 0; i < POLLING_TRIES; i++) {
+		assert_false(polling.active);
 		polling.worked = true;
+		assert_false(polling_wanted(&polling));
 		polling_round(&polling);
 	}
+	/* The last of them made the next one be followed by a try. */
+	work(&polling);
+	assert_true(polling_wanted(&polling));
+	assert_int_equal(polling.credit, 0);
+	work(&polling);
+	assert_int_equal(polling.credit, 1);
 	polling.worked = true;
+	assert_true(polling_wanted(&polling));
+	polling_close(&polling);
+}
+
+static void a_try_in_vain_changes_nothing(void **state)
+{
+	struct polling polling;
+	uint32_t i;
+
+	open_with_processors(&polling);
+	for (i = 0; i <= POLLING_TRIES; i++)
+		work(&polling);
+	assert_true(polling_wanted(&polling));
+	usleep(2 * POLLING_TRY / 1000);
+	polling_round(&polling);
+	assert_false(polling_wanted(&polling));
+	work(&polling);
+	assert_int_equal(polling.credit, 0);
+	assert_false(polling_wanted(&polling));
+	polling_close(&polling);
+}
+
+static void it_ends_when_it_no_longer_pays(void **state)
+{
+	struct polling polling;
+	uint32_t i;
+
+	open_with_processors(&polling);
+	for (i = 0; i < 10 * POLLING_TRIES; i++)
+		work(&polling);
+	assert_int_equal(polling.credit, POLLING_CREDIT);
+	for (i = 0; i < POLLING_CREDIT; i++) {
+		assert_true(polling_wanted(&polling));
+		usleep(2 * POLLING_MOST / 1000);
+		polling_round(&polling);
+		assert_false(polling_wanted(&polling));
+		work(&polling);
+	}
+	assert_int_equal(polling.credit, 0);
+	usleep(2 * POLLING_MOST / 1000);
+	polling_round(&polling);
+	work(&polling);
 	assert_false(polling_wanted(&polling));
 	polling_close(&polling);
 }
@@ -108,7 +157,9 @@ static void no_request_is_left_lying(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(it_begins_with_frequent_work_and_ends_without),
+		cmocka_unit_test(it_begins_once_a_try_has_paid),
+		cmocka_unit_test(a_try_in_vain_changes_nothing),
+		cmocka_unit_test(it_ends_when_it_no_longer_pays),
 		cmocka_unit_test(it_needs_a_processor_to_spare_and_the_switch),
 		WORLD_CASE(no_request_is_left_lying),
 	};
