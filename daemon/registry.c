@@ -9,18 +9,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "allocation.h"
 #include "disk.h"
 #include "guest.h"
-#include "lock_memory.h"
 #include "log.h"
-#include "options.h"
 #include "request.h"
 #include "run_dir.h"
 #include "state.h"
 #include "template.h"
-
-/* Of at most 64 pages each, between two turns of the guests. */
-#define REMOVAL_STEPS 16
 
 TMEM_STATIC_ASSERT(REQUEST_QUEUES_MAX == GUEST_QUEUES_MAX);
 TMEM_STATIC_ASSERT(UNITS_NAME_MAX == DAEMON_NAME_MAX && UNITS_NAME_MAX == GUEST_NAME_MAX);
@@ -47,65 +43,6 @@ static void in_use(struct guest *guest, bool now, void *arg)
 			  entry->name, now ? "in use" : "free");
 }
 
-/* Swap that may itself be swapped out, or dies with the first shortage, is worse than none. */
-static bool check_protected(const struct daemon *daemon, struct refusal *refusal)
-{
-	const struct lock_memory *protection = daemon->protection;
-	char text[sizeof(refusal->text)];
-
-	if (daemon->options->at_own_risk || (protection->locked && protection->oom_lowered))
-		return true;
-	lock_memory_missing(protection, text, sizeof(text));
-	refuse(refusal, "EPERM", "%s", text);
-	lock_memory_hint(protection, refusal->hint, sizeof(refusal->hint));
-	return false;
-}
-
-/*
- * The pages of guests that were removed are swept in steps, and their promise
- * ends with the last one. Who adds a guest has been told that those are gone,
- * so this goes on until they are; between two pieces the other guests have a
- * turn, whether or not their kicks were fetched.
- */
-static void finish_removals(struct daemon *daemon)
-{
-	struct tmem_stats stats;
-	struct entry *entry;
-	uint64_t promised = 0;
-
-	for (entry = daemon->guests; entry; entry = entry->next)
-		promised += entry->allocation;
-	for (;;) {
-		tmem_engine_stats(daemon->engine, &stats);
-		if (stats.allocation <= promised ||
-		    !tmem_engine_step(daemon->engine, daemon->worker, REMOVAL_STEPS))
-			return;
-		for (entry = daemon->guests; entry; entry = entry->next)
-			guest_look(entry->guest);
-		(void)template_turn(daemon);
-	}
-}
-
-static bool check_room(const struct daemon *daemon, uint64_t allocation, struct refusal *refusal)
-{
-	struct tmem_stats stats;
-	char wanted[UNITS_SIZE_TEXT];
-	char promised[UNITS_SIZE_TEXT];
-	char all[UNITS_SIZE_TEXT];
-
-	tmem_engine_stats(daemon->engine, &stats);
-	if (stats.allocation <= daemon->persistent &&
-	    allocation <= daemon->persistent - stats.allocation)
-		return true;
-	refuse(refusal, "ENOSPC", "an allocation of %s does not fit: %s of %s are promised",
-	       units_format_rough(allocation, wanted),
-	       units_format_rough(stats.allocation, promised),
-	       units_format_rough(daemon->persistent, all));
-	refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with a larger "
-			     "--persistent");
-	return false;
-}
-
 static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, struct entry *entry,
 		       struct refusal *refusal)
 {
@@ -125,9 +62,6 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse(refusal, "EOVERFLOW", "%d guests are the most", DAEMON_GUESTS_MAX);
 		return false;
 	}
-	/* Ephemeral pages may be swapped out: they are worth nothing else. */
-	if ((wish->kind == GUEST_DISK || wish->allocation) && !check_protected(daemon, refusal))
-		return false;
 	entry->allocation = wish->allocation ? wish->allocation : needed;
 	if (tmem_allocation_pages(entry->allocation, DISK_PIECE) < pages) {
 		refuse(refusal, "ENOSPC",
@@ -136,8 +70,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse_hint(refusal, "this disk needs an allocation of %" PRIu64 " bytes", needed);
 		return false;
 	}
-	finish_removals(daemon);
-	if (!check_room(daemon, entry->allocation, refusal))
+	if (!allocation_judge(daemon, entry->allocation, refusal))
 		return false;
 	snprintf(file, sizeof(file), "%s.sock", wish->name);
 	if (!run_dir_path(daemon->run_dir, file, entry->socket_path, sizeof(entry->socket_path))) {
@@ -160,15 +93,8 @@ static void explain(int error, const struct entry *entry, struct refusal *refusa
 		refuse_hint(refusal, "move it away, or take another name");
 		break;
 	case ENOSPC:
-		refuse(refusal, "ENOSPC", "the allocation does not fit beside the others");
-		refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with "
-				     "a larger --persistent");
-		break;
 	case ENOMEM:
-		refuse(refusal, "ENOMEM", "the host has no room for the allocation");
-		refuse_hint(refusal,
-			    "free memory on the host, or start tmemd with more --memory, or with a "
-			    "higher limit on locked memory (ulimit -l)");
+		allocation_explain(error, refusal);
 		break;
 	default:
 		refuse(refusal, error == -EINVAL ? "EINVAL" : "EIO", "guest %s cannot be made: %s",

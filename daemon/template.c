@@ -10,11 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "allocation.h"
 #include "daemon.h"
-#include "lock_memory.h"
 #include "log.h"
 #include "member.h"
-#include "options.h"
 #include "registry.h"
 #include "request.h"
 #include "socket_path.h"
@@ -66,12 +65,6 @@ static void on_connect(struct watch *watch, uint32_t ready)
 		refuse_one(template);
 }
 
-static bool is_protected(const struct daemon *daemon)
-{
-	return !daemon->protection || !daemon->options || daemon->options->at_own_risk ||
-	       (daemon->protection->locked && daemon->protection->oom_lowered);
-}
-
 /* Defaults for what is 0, and bounds. */
 static int judge(const struct daemon *daemon, const struct template_config *given,
 		 struct template_config *config)
@@ -92,7 +85,7 @@ static int judge(const struct daemon *daemon, const struct template_config *give
 	    config->queues < 2 || config->queues > GUEST_QUEUES_MAX ||
 	    config->weight > REGISTRY_WEIGHT_MOST || !request_codec_name(config->codec))
 		return -EINVAL;
-	return config->allocation && !is_protected(daemon) ? -EPERM : 0;
+	return config->allocation && !allocation_is_protected(daemon) ? -EPERM : 0;
 }
 
 static int start_listening(struct template *template)
