@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Commands that change guests: add, remove, set, freeze, thaw. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,6 +150,21 @@ enum status cmd_remove(const struct arguments *arguments)
 	return change(arguments, "remove", request, "removed");
 }
 
+/* One more of the things that were changed, which all fit. */
+static void say(char done[160], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(char done[160], const char *fmt, ...)
+{
+	size_t used = strlen(done);
+	va_list args;
+
+	if (used)
+		used += (size_t)snprintf(done + used, 160 - used, ", ");
+	va_start(args, fmt);
+	vsnprintf(done + used, 160 - used, fmt, args);
+	va_end(args);
+}
+
 enum status cmd_set(const struct arguments *arguments)
 {
 	bool template = arguments->mode || arguments->connections || arguments->per_user ||
@@ -156,14 +172,12 @@ enum status cmd_set(const struct arguments *arguments)
 	bool guest = arguments->allocation || arguments->weight ||
 		     arguments_given(arguments, "cap") || template;
 	struct json_object *request;
-	char cap[UNITS_SIZE_TEXT];
-	char weighed[32] = "";
-	char capped[48] = "";
-	char done[160];
+	char size[UNITS_SIZE_TEXT];
+	char done[160] = "";
 
 	if (!guest && !arguments->codec) {
-		fprintf(stderr,
-			"tmem: set needs --codec, --weight or --cap; tmem set --help says more\n");
+		fprintf(stderr, "tmem: set needs --allocation, --cap, --codec or --weight; "
+				"tmem set --help says more\n");
 		return STATUS_USAGE;
 	}
 	if (guest && arguments_given(arguments, "pool")) {
@@ -180,14 +194,14 @@ enum status cmd_set(const struct arguments *arguments)
 	add_given(arguments, request, "cap", arguments->cap);
 	add_given(arguments, request, "pool", arguments->pool);
 	if (arguments->weight)
-		snprintf(weighed, sizeof(weighed), "weight %" PRIu64, arguments->weight);
+		say(done, "weight %" PRIu64, arguments->weight);
 	if (arguments_given(arguments, "cap"))
-		snprintf(capped, sizeof(capped), "%scap %s", weighed[0] ? ", " : "",
-			 arguments->cap ? units_format_size(arguments->cap, cap) : "none");
-	snprintf(done, sizeof(done), "%s%s%s%s%s", weighed, capped,
-		 guest && arguments->codec ? ", " : "",
-		 arguments->codec ? "new pages are stored with " : "",
-		 arguments->codec ? arguments->codec : "");
+		say(done, "cap %s",
+		    arguments->cap ? units_format_size(arguments->cap, size) : "none");
+	if (arguments->allocation)
+		say(done, "allocation %s", units_format_size(arguments->allocation, size));
+	if (arguments->codec)
+		say(done, "new pages are stored with %s", arguments->codec);
 	return change(arguments, "set", request, template ? "changed" : done);
 }
 

@@ -58,39 +58,42 @@ static void finish_removals(struct daemon *daemon)
 	}
 }
 
-static bool check_room(const struct daemon *daemon, uint64_t bytes, struct refusal *refusal)
+static bool check_room(const struct daemon *daemon, uint64_t bytes, uint64_t held,
+		       struct refusal *refusal)
 {
 	struct tmem_stats stats;
 	char wanted[UNITS_SIZE_TEXT];
 	char promised[UNITS_SIZE_TEXT];
 	char all[UNITS_SIZE_TEXT];
+	uint64_t others;
 
 	tmem_engine_stats(daemon->engine, &stats);
-	if (stats.allocation <= daemon->persistent &&
-	    bytes <= daemon->persistent - stats.allocation)
+	others = stats.allocation - held;
+	if (others <= daemon->persistent && bytes <= daemon->persistent - others)
 		return true;
-	refuse(refusal, "ENOSPC", "an allocation of %s does not fit: %s of %s are promised",
-	       units_format_rough(bytes, wanted), units_format_rough(stats.allocation, promised),
+	refuse(refusal, "ENOSPC",
+	       "an allocation of %s does not fit: %s of %s are promised to others",
+	       units_format_rough(bytes, wanted), units_format_rough(others, promised),
 	       units_format_rough(daemon->persistent, all));
-	refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with a larger "
+	refuse_hint(refusal, "ask for less, remove a guest, or start tmemd with a larger "
 			     "--persistent");
 	return false;
 }
 
-bool allocation_judge(struct daemon *daemon, uint64_t bytes, struct refusal *refusal)
+bool allocation_judge(struct daemon *daemon, uint64_t bytes, uint64_t held, struct refusal *refusal)
 {
 	/* Ephemeral pages may be swapped out: they are worth nothing else. */
 	if (bytes && !check_protected(daemon, refusal))
 		return false;
 	finish_removals(daemon);
-	return check_room(daemon, bytes, refusal);
+	return check_room(daemon, bytes, held, refusal);
 }
 
 void allocation_explain(int error, struct refusal *refusal)
 {
 	if (error == -ENOSPC) {
 		refuse(refusal, "ENOSPC", "the allocation does not fit beside the others");
-		refuse_hint(refusal, "ask for a smaller disk, remove a guest, or start tmemd with "
+		refuse_hint(refusal, "ask for less, remove a guest, or start tmemd with "
 				     "a larger --persistent");
 		return;
 	}

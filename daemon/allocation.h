@@ -16,10 +16,12 @@ struct refusal;
 bool allocation_is_protected(const struct daemon *daemon);
 
 /*
- * Judges a promise of @bytes beside those that were made. Waits for the memory
- * of guests that were removed; the others are served meanwhile. False: *@refusal.
+ * Judges a promise of @bytes in the place of @held ones to the same guest, 0
+ * for a new one, beside those to others. Waits for the memory of guests that
+ * were removed, and serves the others meanwhile. False: *@refusal.
  */
-bool allocation_judge(struct daemon *daemon, uint64_t bytes, struct refusal *refusal);
+bool allocation_judge(struct daemon *daemon, uint64_t bytes, uint64_t held,
+		      struct refusal *refusal);
 
 /* For -ENOSPC and -ENOMEM, with which the engine answers a promise that it cannot keep. */
 void allocation_explain(int error, struct refusal *refusal);

@@ -454,6 +454,26 @@ int guest_set_weight(struct guest *guest, uint32_t weight)
 	return error;
 }
 
+int guest_set_allocation(struct guest *guest, uint64_t bytes)
+{
+	int error = tmem_client_set_allocation(guest->client, guest->daemon->worker, bytes);
+
+	if (error)
+		return error;
+	guest->device.allocation = bytes;
+	guest_tell(guest, TMEM_NEWS_LIMITS, 0);
+	return 0;
+}
+
+uint64_t guest_allocation_least(const struct guest *guest)
+{
+	uint64_t needed = tmem_pages_allocation(guest->disk.blocks, DISK_PIECE);
+	struct tmem_stats stats;
+
+	tmem_client_stats(guest->client, &stats);
+	return needed > stats.billed ? needed : stats.billed;
+}
+
 void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool, void *), void *arg)
 {
 	guest->in_use_hook = fn;

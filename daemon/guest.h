@@ -168,6 +168,11 @@ struct tmem_client *guest_client(const struct guest *guest);
 void guest_freeze(struct guest *guest, bool frozen);
 void guest_set_cap(struct guest *guest, uint64_t cap);	    /* bytes; 0: no cap */
 int guest_set_weight(struct guest *guest, uint32_t weight); /* 0 or -TMEM_EINVAL */
+/* 0, -TMEM_ENOSPC or -TMEM_ENOMEM. Time in proportion to the change. */
+int guest_set_allocation(struct guest *guest, uint64_t bytes);
+
+/* Bytes: what its disk needs when nothing compresses, and what it is billed for now. */
+uint64_t guest_allocation_least(const struct guest *guest);
 
 /*
  * News of other kinds, TMEM_NEWS_* of <tmem/wire.h>, and the bytes that the

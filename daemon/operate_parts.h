@@ -38,7 +38,7 @@ bool operate_refuse_state(struct refusal *refusal);
 bool operate_refuse_pool(const struct entry *entry, const struct request *request,
 			 struct refusal *refusal);
 
-/* What set changes, kept to be put back where the state file cannot be written. */
+/* What set changes at once, kept to be put back where the state file cannot be written. */
 struct operate_settings {
 	uint64_t cap;
 	uint32_t weight;

@@ -5,8 +5,11 @@
  */
 #include "operate_parts.h"
 
+#include <inttypes.h>
+
 #include <tmem/engine.h>
 
+#include "allocation.h"
 #include "daemon.h"
 #include "guest.h"
 #include "log.h"
@@ -44,25 +47,67 @@ static bool set_pool(struct entry *entry, const struct request *request, struct 
 	return !error;
 }
 
-static bool set_guest(struct daemon *daemon, struct entry *entry, const struct request *request,
-		      struct refusal *refusal)
+/* Before anything is changed. What is less than now must hold what is there. */
+static bool judge_allocation(struct entry *entry, uint64_t bytes, struct refusal *refusal)
+{
+	uint64_t least = guest_allocation_least(entry->guest);
+
+	if (bytes > entry->allocation)
+		return allocation_judge(entry->daemon, bytes, entry->allocation, refusal);
+	if (bytes >= least)
+		return true;
+	refuse(refusal, "ENOSPC", "an allocation of %" PRIu64 " bytes does not hold what %s %s",
+	       bytes, entry->name,
+	       entry->kind == GUEST_DISK ? "may write to its disk" : "stores now");
+	refuse_hint(refusal, "the least that is possible is %" PRIu64 " bytes", least);
+	return false;
+}
+
+/*
+ * More is reserved before the state file says so, which can be undone; less is
+ * given back when it says so, since nobody could promise to get it again.
+ */
+static bool change_allocation(struct entry *entry, uint64_t bytes, struct refusal *refusal)
+{
+	uint64_t old = entry->allocation;
+	int error = 0;
+
+	if (bytes > old)
+		error = guest_set_allocation(entry->guest, bytes);
+	if (error) {
+		allocation_explain(error, refusal);
+		return false;
+	}
+	entry->allocation = bytes;
+	if (state_save(entry->daemon)) {
+		/* It was judged, and nothing was stored since. */
+		if (bytes < old)
+			(void)!guest_set_allocation(entry->guest, bytes);
+		return true;
+	}
+	entry->allocation = old;
+	if (bytes > old)
+		(void)!guest_set_allocation(entry->guest, old);
+	return operate_refuse_state(refusal);
+}
+
+static bool set_guest(struct entry *entry, const struct request *request, struct refusal *refusal)
 {
 	struct operate_settings old = {entry->cap, entry->weight, entry->codec};
 	struct operate_settings now = old;
+	uint64_t allocation = entry->allocation;
 
 	if (REQUEST_HAS(request, MODE) || REQUEST_HAS(request, CONNECTIONS) ||
 	    REQUEST_HAS(request, PER_USER) || REQUEST_HAS(request, LINGER) ||
 	    REQUEST_HAS(request, PAGES_PER_OBJECT)) {
 		refuse(refusal, "EINVAL", "%s is a guest, and no template", entry->name);
-		refuse_hint(refusal, "a guest has a weight, a cap and a codec");
+		refuse_hint(refusal, "a guest has a weight, a cap, a codec and an allocation");
 		return false;
 	}
 	if (REQUEST_HAS(request, ALLOCATION)) {
-		refuse(refusal, "EOPNOTSUPP",
-		       "an allocation cannot be changed while its guest lives");
-		refuse_hint(refusal, "remove %s, and add it with the allocation that it needs",
-			    entry->name);
-		return false;
+		allocation = request->allocation;
+		if (!judge_allocation(entry, allocation, refusal))
+			return false;
 	}
 	if (REQUEST_HAS(request, CODEC))
 		now.codec = request->codec;
@@ -74,12 +119,12 @@ static bool set_guest(struct daemon *daemon, struct entry *entry, const struct r
 		refuse(refusal, "EINVAL", "the engine has no such codec");
 		return false;
 	}
-	if (state_save(daemon))
+	if (change_allocation(entry, allocation, refusal))
 		return true;
 	if (!old.weight)
 		old.weight = REPORT_WEIGHT_DEFAULT;
 	(void)operate_apply(entry, &old);
-	return operate_refuse_state(refusal);
+	return false;
 }
 
 bool operate_set(struct daemon *daemon, const struct request *request, struct json_object **ok,
@@ -94,7 +139,7 @@ bool operate_set(struct daemon *daemon, const struct request *request, struct js
 	if (!(REQUEST_HAS(request, POOL)
 		      ? operate_find_guest(daemon, request, &target.guest, refusal) &&
 				set_pool(target.guest, request, refusal)
-		      : set_guest(daemon, target.guest, request, refusal)))
+		      : set_guest(target.guest, request, refusal)))
 		return false;
 	*ok = report_guest(target.guest);
 	return true;

@@ -70,7 +70,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		refuse_hint(refusal, "this disk needs an allocation of %" PRIu64 " bytes", needed);
 		return false;
 	}
-	if (!allocation_judge(daemon, entry->allocation, refusal))
+	if (!allocation_judge(daemon, entry->allocation, 0, refusal))
 		return false;
 	snprintf(file, sizeof(file), "%s.sock", wish->name);
 	if (!run_dir_path(daemon->run_dir, file, entry->socket_path, sizeof(entry->socket_path))) {

@@ -139,7 +139,11 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":0,"weight":1}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":4294967296,"codec":"raw"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":4294967295,"codec":"raw"}', "ENOENT", 7),
-    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":4194304}', "EOPNOTSUPP", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":1048576}', "ENOSPC", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":67108864}', "ENOSPC", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":70368744177665}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":0}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","allocation":4194304,"pool":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"freeze"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"freeze","all":false}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"freeze","name":"a","all":true}', "EINVAL", 7),
@@ -261,6 +265,12 @@ def right_lines():
           [("a", "raw"), ("x.y_z-1", "raw")], state)
     answer = line.ask(op="set", name="a", weight="250", cap="9007199254740")["ok"]
     check("a number as text is a number", (answer["weight"], answer["cap"]) == (250, 9007199254740), answer)
+    answer = line.ask(op="set", name="a", allocation="3145728")["ok"]
+    check("an allocation is set while its guest lives", answer["allocation"] == 3145728, answer)
+    state = json.load(open(os.environ["TMEM_RUN_DIR"] + "/state.json"))
+    check("the state file has it", state["guests"][0]["allocation"] == 3145728, state)
+    answer = line.ask(op="stat", name="a")["ok"]["guests"][0]["engine"]["allocation"]
+    check("and the engine", answer == 3145728, answer)
     answer = line.ask(op="freeable")["ok"]["freeable"]
     back = line.ask(op="flush", bytes=1 << 40)["ok"]
     check("a flush gives what was said to be freeable", back == {"asked": 1 << 40, "given_back": answer}, (answer, back))

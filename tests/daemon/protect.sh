@@ -26,6 +26,9 @@ check "with neither, a disk is refused" weak -all "$TMEMD" $sizes --run "$TMEM" 
 check "what is missing" says "tmem: persistent memory is not locked and may be swapped out; the out-of-memory killer may choose tmemd"
 check "what to do" says "a locked-memory limit of 51200 KiB (ulimit -l, LimitMEMLOCK=) and a negative oom_score_adj (OOMScoreAdjust=)"
 check "or the risk" says "--at-own-risk"
+check "a device is not" weak -all "$TMEMD" $sizes --run sh -c '"$TMEM" add d --kind device >/dev/null && "$TMEM" set d --cap 1M >/dev/null &&
+	"$TMEM" set d --allocation 1M'
+check "but an allocation for it" says "tmem: persistent memory is not locked"
 wanted=0
 check "at one's own risk it is added" weak -all "$TMEMD" $sizes --at-own-risk --run "$TMEM" add a --disk 1M
 check "the daemon says at its start what is missing" weak -all "$TMEMD" $sizes --log-level warning --run true

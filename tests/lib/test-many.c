@@ -150,7 +150,7 @@ static void members_share_and_others_do_not(void **state)
 }
 
 /* Waits for news that has @bit. */
-static void hear(struct tmem *tmem, uint32_t bit)
+static struct tmem_news hear(struct tmem *tmem, uint32_t bit)
 {
 	struct tmem_news news = {.size = sizeof(news)};
 	struct pollfd fd = {.fd = tmem_batch_fd(tmem), .events = POLLIN};
@@ -160,11 +160,92 @@ static void hear(struct tmem *tmem, uint32_t bit)
 	for (i = 0; i < 1000; i++) {
 		assert_true(tmem_news_read(tmem, &news) >= 0);
 		if (news.told & bit)
-			return;
+			return news;
 		assert_int_equal(tmem_batch_reap(tmem, tags, 1), 0);
 		assert_int_equal(poll(&fd, 1, 5000), 1);
 	}
 	fail_msg("no news of %u", bit);
+	return news;
+}
+
+/* Of pages from @first on, how many are stored before one is not, and why. */
+static uint32_t put_until(struct tmem_pool *pool, uint32_t first, int *why)
+{
+	uint8_t page[4096];
+	uint32_t i;
+
+	for (i = first; i < first + 4096; i++) {
+		page_fill(page, page_tag(PAGE_RANDOM, i));
+		*why = tmem_page_put(pool, &object, i, page);
+		if (*why)
+			break;
+	}
+	return i - first;
+}
+
+static void an_allocation_changes_under_its_pages(void **state)
+{
+	const struct tmem_pool_options options = {.size = sizeof(options),
+						  .flags = TMEM_POOL_PERSISTENT};
+	struct tmem *tmem = join("two", NULL);
+	struct tmem_figures figures = {.size = sizeof(figures)};
+	struct tmem_pool *pool;
+	uint32_t before, more, i;
+	uint8_t page[4096];
+	int why;
+
+	assert_int_equal(tmem_pool_open(tmem, &options, &pool), 0);
+	before = put_until(pool, 0, &why);
+	assert_int_equal(why, -TMEM_ENOSPC);
+	assert_in_range(before, 900, 1024);
+
+	admin("set two --allocation 6M");
+	assert_int_equal(hear(tmem, TMEM_TOLD_LIMITS).allocation, 6 << 20);
+	more = put_until(pool, before, &why);
+	assert_int_equal(why, -TMEM_ENOSPC);
+	assert_in_range(more, 450, 512);
+
+	/* Less than what is there is refused, and no page suffers. */
+	assert_int_not_equal(system("\"$TMEM\" set two --allocation 5M 2>/dev/null"), 0);
+	assert_int_equal(tmem_figures_read(tmem, &figures), 0);
+	assert_true(figures.allocation == 6 << 20 && figures.billed > 5 << 20);
+	for (i = 0; i < before + more; i++) {
+		assert_int_equal(tmem_page_get(pool, &object, i, page), 0);
+		assert_true(page_holds(page, page_tag(PAGE_RANDOM, i)));
+	}
+	assert_int_equal(tmem_range_flush(pool, &object, 100, 4096), 0);
+	/* What was flushed is billed until it is swept, by puts too. */
+	for (i = 0; i < 4096 && (figures.billed > 1 << 20 || !i); i++) {
+		page_fill(page, page_tag(PAGE_RANDOM, 0));
+		assert_int_equal(tmem_page_put(pool, &object, 0, page), 0);
+		assert_int_equal(tmem_figures_read(tmem, &figures), 0);
+	}
+	admin("set two --allocation 1M");
+	assert_int_equal(hear(tmem, TMEM_TOLD_LIMITS).allocation, 1 << 20);
+	assert_in_range(100 + put_until(pool, 100, &why), 220, 256);
+	assert_int_equal(why, -TMEM_ENOSPC);
+	for (i = 0; i < 200; i++) {
+		assert_int_equal(tmem_page_get(pool, &object, i, page), 0);
+		assert_true(page_holds(page, page_tag(PAGE_RANDOM, i)));
+	}
+	admin("check");
+	tmem_disconnect(tmem);
+}
+
+static void a_template_s_allocation_is_of_clients_to_come(void **state)
+{
+	struct tmem *former = join(NULL, NULL), *later;
+	struct tmem_figures figures = {.size = sizeof(figures)};
+
+	admin("set tmem --allocation 2M");
+	assert_int_equal(hear(former, TMEM_TOLD_LIMITS).allocation, 1 << 20);
+	later = join(NULL, NULL);
+	assert_int_equal(tmem_figures_read(later, &figures), 0);
+	assert_int_equal(figures.allocation, 2 << 20);
+	assert_int_equal(tmem_figures_read(former, &figures), 0);
+	assert_int_equal(figures.allocation, 1 << 20);
+	tmem_disconnect(former);
+	tmem_disconnect(later);
 }
 
 static void what_the_administrator_does_is_felt(void **state)
@@ -230,6 +311,8 @@ int main(void)
 		cmocka_unit_test(each_connection_to_a_template_is_a_client),
 		cmocka_unit_test(a_nonce_finds_its_client_again),
 		cmocka_unit_test(members_share_and_others_do_not),
+		cmocka_unit_test(an_allocation_changes_under_its_pages),
+		cmocka_unit_test(a_template_s_allocation_is_of_clients_to_come),
 		cmocka_unit_test(what_the_administrator_does_is_felt),
 		cmocka_unit_test(sockets_that_are_not_for_us_say_so),
 	};
