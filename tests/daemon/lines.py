@@ -372,7 +372,7 @@ def watching():
 
 
 def idle():
-    silent, half, deaf, busy = Line(), Line(), Line(), Line()
+    silent, half, deaf = Line(), Line(), Line()
     half.send(b'{"v":1,"op":"ver')
     # More answers than a socket holds, and nobody reads them.
     deaf.socket.setblocking(False)
@@ -381,7 +381,8 @@ def idle():
             deaf.socket.send(b'{"v":1,"op":"stat","describe":true}\n' * 100)
     except BlockingIOError:
         pass
-    watch = Line()
+    # Not before: a slow daemon may take longer for these than a silent connection has.
+    watch, busy = Line(), Line()
     watch.ask(op="watch", interval_ms=IDLE * 250)
     for _ in range(7):
         busy.ask(op="version")
