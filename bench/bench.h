@@ -174,6 +174,7 @@ void bench_codec(struct bench *bench);	     /* inproc.*.lz4 */
 void bench_store_util(struct bench *bench);  /* store.util */
 void bench_density(struct bench *bench);     /* density.lz4 */
 void bench_daemon(struct bench *bench);	     /* daemon.* */
+void bench_flood(struct bench *bench);	     /* flood.* */
 int bench_self_test(void);		     /* 0: the harness tells the truth */
 void bench_copy_floors(struct bench *bench); /* into the row of the machine */
 
