@@ -69,7 +69,8 @@ static const struct row rows[] = {
 	{"all", 0, NULL, KIND_FLAG, AT(all), 0, 0, COMMAND_FREEZE | COMMAND_THAW, 0,
 	 "every guest that is there, in place of NAME"},
 	{"grant", 0, "UUID", KIND_TEXT, AT(grant), 0, 0, COMMAND_SHARED_AUTH, 0,
-	 "let the guest make and join the shared pool UUID, 32 hexadecimal digits"},
+	 "let the guest, or each client of a template, make and join the shared pool UUID, 32 "
+	 "hexadecimal digits"},
 	{"revoke", 0, "UUID", KIND_TEXT, AT(revoke), 0, 0, COMMAND_SHARED_AUTH, 0,
 	 "let it join no more; where it is a member, it stays one"},
 	{"revoke-now", 0, "UUID", KIND_TEXT, AT(revoke_now), 0, 0, COMMAND_SHARED_AUTH, 0,

@@ -12,6 +12,8 @@
 
 #include <tmem/engine.h>
 
+#include "grants.h"
+
 struct control;
 struct guest;
 struct lock_memory;
@@ -39,6 +41,7 @@ struct entry {
 	uint16_t queues;
 	uint8_t codec; /* enum tmem_codec_id, for new puts */
 	uint8_t kind;  /* enum guest_kind */
+	struct grants grants;
 	bool frozen;
 	bool in_use; /* as the guest's hook last said */
 };

@@ -235,6 +235,7 @@ static int make_client(struct member *member)
 		return error;
 	if (members->frozen)
 		tmem_client_freeze(made, 1);
+	grants_give(&members->grants, made);
 	member->device.client = made;
 	member->device.allocation = config->allocation;
 	return 0;

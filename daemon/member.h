@@ -9,6 +9,7 @@
 #define TMEMD_MEMBER_H
 
 #include "device.h"
+#include "grants.h"
 #include "session.h"
 #include "template.h"
 
@@ -41,6 +42,7 @@ struct members {
 	struct daemon *daemon;
 	const struct template_config *config; /* its limits may change */
 	bool frozen;
+	struct grants grants; /* of each client */
 
 	struct watch timer;	    /* for the first deadline */
 	struct device_pages *pages; /* all devices' */

@@ -152,6 +152,8 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 		return false;
 	}
 	guest_set_in_use_hook(entry->guest, in_use, entry);
+	entry->grants = wish->grants;
+	grants_give(&entry->grants, guest_client(entry->guest));
 	if (wish->frozen) {
 		entry->frozen = true;
 		guest_freeze(entry->guest, true);

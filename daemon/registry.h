@@ -28,6 +28,7 @@ struct registry_wish {
 	uint32_t weight;      /* of a device; 0: 100 */
 	uint16_t queues;
 	uint8_t codec;
+	struct grants grants;
 	bool frozen;
 	bool contents_unknown; /* the disk was in use when an earlier daemon died */
 };

@@ -100,20 +100,12 @@ struct json_object *report_list(const struct daemon *daemon)
 	return root;
 }
 
-struct json_object *report_grants(const struct entry *entry)
+struct json_object *report_grants(const char *name, const struct grants *grants)
 {
 	struct json_object *object = json_object_new_object();
-	struct json_object *grants = json_object_new_array();
-	uint64_t uuid[TMEM_GRANTS][2];
-	char text[UNITS_UUID_TEXT];
-	uint32_t count = tmem_client_grants(guest_client(entry->guest), uuid, TMEM_GRANTS);
-	uint32_t i;
 
-	for (i = 0; i < count && i < TMEM_GRANTS; i++)
-		json_object_array_add(grants,
-				      json_object_new_string(units_format_uuid(uuid[i], text)));
-	json_add_text(object, "name", entry->name);
-	json_object_object_add(object, "grants", grants);
+	json_add_text(object, "name", name);
+	json_object_object_add(object, "grants", grants_print(grants));
 	return object;
 }
 

@@ -11,6 +11,7 @@
 
 struct daemon;
 struct entry;
+struct grants;
 struct latency;
 struct template;
 struct json_object;
@@ -28,8 +29,8 @@ struct json_object *report_list(const struct daemon *daemon);
 /* One template, and how many clients it has. */
 struct json_object *report_template(const struct template *template);
 
-/* {"name","grants"}: the shared pools that a guest may join. */
-struct json_object *report_grants(const struct entry *entry);
+/* {"name","grants"}: the shared pools that a guest or a template's clients may join. */
+struct json_object *report_grants(const char *name, const struct grants *grants);
 
 /* {"changed","restart"}: what is different now, and what would be after a start; logs it, too. */
 struct json_object *report_changes(const struct options *options, const struct options *fresh);

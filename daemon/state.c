@@ -20,7 +20,7 @@
 
 #define STATE_NAME    "state.json"
 #define STATE_VERSION 1
-#define STATE_MAX     (1 << 20) /* bytes; 256 guests take less than 64 KiB */
+#define STATE_MAX     (1 << 20) /* bytes; 256 guests with all grants take less */
 
 static const char *const kinds[] = {[GUEST_DISK] = "disk", [GUEST_DEVICE] = "device"};
 
@@ -52,6 +52,7 @@ static struct json_object *describe(const struct daemon *daemon)
 		json_add_u64(guest, "weight", entry->weight);
 		json_add_u64(guest, "queues", entry->queues);
 		json_add_text(guest, "codec", request_codec_name(entry->codec));
+		json_object_object_add(guest, "grants", grants_print(&entry->grants));
 		json_add_bool(guest, "frozen", entry->frozen);
 		json_add_bool(guest, "in_use", entry->in_use);
 		json_object_array_add(guests, guest);
@@ -100,7 +101,7 @@ static const char *get_text(struct json_object *guest, const char *key)
 	return json_get_text(value, &length);
 }
 
-/* Files of an earlier tmemd have none of the next four, which are a disk's then. */
+/* Files of an earlier tmemd have none of the next five, which are a disk's then. */
 static bool has(struct json_object *guest, const char *key)
 {
 	return json_object_object_get_ex(guest, key, NULL);
@@ -143,6 +144,13 @@ static bool get_kind(struct json_object *guest, enum guest_kind *kind)
 	return false;
 }
 
+static bool get_grants(struct json_object *guest, struct grants *grants)
+{
+	struct json_object *array;
+
+	return !json_object_object_get_ex(guest, "grants", &array) || grants_read(array, grants);
+}
+
 static bool judge_limits(struct json_object *guest, struct registry_wish *wish)
 {
 	uint64_t weight = 0; /* that nobody chose */
@@ -164,7 +172,8 @@ static bool judge_guest(struct json_object *guest, struct registry_wish *wish)
 	uint64_t queues;
 
 	if (!json_object_is_type(guest, json_type_object) || !get_kind(guest, &wish->kind) ||
-	    !get_id(guest, &wish->id) || !judge_limits(guest, wish))
+	    !get_id(guest, &wish->id) || !get_grants(guest, &wish->grants) ||
+	    !judge_limits(guest, wish))
 		return false;
 	wish->name = get_text(guest, "name");
 	codec = get_text(guest, "codec");

@@ -261,6 +261,16 @@ bool template_is_frozen(const struct template *template)
 	return template->members.frozen;
 }
 
+const struct grants *template_grants(const struct template *template)
+{
+	return &template->members.grants;
+}
+
+void template_set_grants(struct template *template, const struct grants *grants)
+{
+	template->members.grants = *grants;
+}
+
 void template_figures(const struct template *template, struct template_figures *figures)
 {
 	const struct link *link;

@@ -27,6 +27,7 @@
 #define TEMPLATE_MODE_DEFAULT	     0600
 
 struct latency;
+struct grants;
 struct template;
 
 struct template_config {
@@ -72,6 +73,10 @@ int template_set(struct template *template, const struct template_config *config
 /* Freezes or thaws all its clients, those to come included. */
 void template_freeze(struct template *template, bool frozen);
 bool template_is_frozen(const struct template *template);
+
+/* Which shared pools its clients may join. Who sets it sees to those that there are. */
+const struct grants *template_grants(const struct template *template);
+void template_set_grants(struct template *template, const struct grants *grants);
 
 /* What was done on its socket; the clients' figures are theirs. */
 #define TEMPLATE_FIGURES(X)                                                                  \

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "grants.h"
 #include "json.h"
 #include "log.h"
 #include "operate.h"
@@ -19,7 +20,7 @@
 #include "template.h"
 
 #define FILE_NAME "templates"
-#define FILE_MAX  (1 << 20) /* bytes; a template takes less than 512 */
+#define FILE_MAX  (1 << 20) /* bytes; a template takes less than 512, and 128 for each grant */
 
 static void print_line(FILE *lines, struct json_object *request)
 {
@@ -36,6 +37,22 @@ static struct json_object *begin_line(const char *op, const struct template *tem
 	json_add_text(request, "op", op);
 	json_add_text(request, "name", template_config(template)->name);
 	return request;
+}
+
+static void print_grants(FILE *lines, const struct template *template)
+{
+	struct json_object *uuids = grants_print(template_grants(template));
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(uuids); i++) {
+		struct json_object *request = begin_line("shared-auth", template);
+
+		json_add_text(request, "action", "grant");
+		json_object_object_add(request, "uuid",
+				       json_object_get(json_object_array_get_idx(uuids, i)));
+		print_line(lines, request);
+	}
+	json_object_put(uuids);
 }
 
 static void print_template(FILE *lines, const struct template *template)
@@ -55,6 +72,7 @@ static void print_template(FILE *lines, const struct template *template)
 		json_object_object_add(request, key, json_object_get(value));
 	json_object_put(object);
 	print_line(lines, request);
+	print_grants(lines, template);
 	if (template_is_frozen(template))
 		print_line(lines, begin_line("freeze", template));
 }
@@ -84,9 +102,19 @@ bool template_file_save(const struct daemon *daemon)
 	if (!daemon->control)
 		return true;
 	lines = print_templates(daemon, &length);
-	saved = lines && run_dir_write(daemon->run_dir, FILE_NAME, lines, length);
+	saved = lines && length <= FILE_MAX &&
+		run_dir_write(daemon->run_dir, FILE_NAME, lines, length);
 	free(lines);
 	return saved;
+}
+
+static bool is_ours(const struct daemon *daemon, const struct request *request)
+{
+	if (request->op == REQUEST_ADD)
+		return request->kind == REQUEST_KIND_TEMPLATE;
+	return template_find(daemon, request->name) &&
+	       (request->op == REQUEST_FREEZE ||
+		(request->op == REQUEST_SHARED_AUTH && request->action == REQUEST_GRANT));
 }
 
 /* As if an administrator made it. */
@@ -97,8 +125,7 @@ static void load_line(struct daemon *daemon, const char *line, size_t length)
 	struct request request;
 	bool good = request_judge(line, length, &request, &refusal);
 
-	if (good && request.op != REQUEST_FREEZE &&
-	    (request.op != REQUEST_ADD || request.kind != REQUEST_KIND_TEMPLATE)) {
+	if (good && !is_ours(daemon, &request)) {
 		refuse(&refusal, "EINVAL", "not a line that makes a template");
 		good = false;
 	}

@@ -68,7 +68,9 @@ check "a socket that nobody serves is replaced" run 0 "$TMEMD" $small --control 
 for text in '' '{' '[]' '{"version":2,"guests":[]}' '{"version":1}' '{"version":1,"guests":[1]}' \
 	'{"version":1,"guests":[{"name":"../x","disk":4096,"allocation":65536,"queues":1,"codec":"raw","frozen":false,"in_use":true}]}' \
 	'{"version":1,"guests":[{"name":"x","disk":4097,"allocation":65536,"queues":1,"codec":"raw","frozen":false,"in_use":true}]}' \
-	'{"version":1,"guests":[{"name":"x","disk":4096,"allocation":65536,"queues":99,"codec":"raw","frozen":false,"in_use":true}]}'; do
+	'{"version":1,"guests":[{"name":"x","disk":4096,"allocation":65536,"queues":99,"codec":"raw","frozen":false,"in_use":true}]}' \
+	'{"version":1,"guests":[{"name":"x","disk":4096,"allocation":65536,"queues":1,"codec":"raw","grants":7,"frozen":false,"in_use":true}]}' \
+	'{"version":1,"guests":[{"name":"x","disk":4096,"allocation":65536,"queues":1,"codec":"raw","grants":["1","0"],"frozen":false,"in_use":true}]}'; do
 	printf '%s' "$text" >"$dir/state.json"
 	check "a bad state file is refused: $text" run 1 "$TMEMD" $small --run-dir "$dir" --run true
 	check "that is said" says "state.json: "

@@ -34,6 +34,10 @@ mkdir -m 700 -p "$dir"
 	echo '{"v":1,"op":"add","name":"../x","kind":"template"}'
 	echo '{"v":1,"op":"add","name":"disk","disk":4096}'
 	echo '{"v":1,"op":"remove","name":"good","force":true}'
+	echo '{"v":1,"op":"freeze","all":true}'
+	echo '{"v":1,"op":"shared-auth","name":"nobody","action":"grant","uuid":"11111111111111111111111111111111"}'
+	echo '{"v":1,"op":"shared-auth","name":"good","action":"list"}'
+	echo '{"v":1,"op":"shared-auth","name":"good","action":"grant","uuid":"11111111111111111111111111111111"}'
 	echo '{"v":1,"op":"add","name":"good","kind":"template"}'
 	head -c 70000 /dev/zero | tr '\0' x
 	echo
@@ -41,7 +45,8 @@ mkdir -m 700 -p "$dir"
 } >"$dir/templates"
 check "a file with bad lines is no reason to serve nobody" again
 check "the good ones are there" [ "$(grep -o '"name":"[a-z]*"' out | tr '\n' ' ')" = '"name":"good" "name":"last" ' ]
-check "of the others each is said" [ "$(grep -c 'does not come back' err)" = 6 ]
+check "of the others each is said" [ "$(grep -c 'does not come back' err)" = 9 ]
+check "nobody is frozen by them" [ "$(grep -c '"frozen":true' out)" = 0 ]
 mkdir -m 700 -p "$dir/templates"
 check "a directory in its place is said" again
 check "and is not used" says "templates cannot be read"
