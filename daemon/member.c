@@ -16,27 +16,6 @@
 
 #define SECOND 1000000000ull
 
-static void link_init(struct link *link)
-{
-	link->next = link;
-	link->previous = link;
-}
-
-static void link_last(struct link *ring, struct link *link)
-{
-	link->next = ring;
-	link->previous = ring->previous;
-	ring->previous->next = link;
-	ring->previous = link;
-}
-
-static void unlink_from(struct link *link)
-{
-	link->next->previous = link->previous;
-	link->previous->next = link->next;
-	link_init(link);
-}
-
 static uint64_t now(void)
 {
 	struct timespec time;
@@ -49,8 +28,8 @@ void member_end(struct member *member)
 {
 	struct members *members = member->members;
 
-	unlink_from(&member->all);
-	unlink_from(&member->ready);
+	link_out(&member->all);
+	link_out(&member->ready);
 	members->counters.busy_ns += member->busy_ns;
 	latency_add(&members->latency, &member->latency);
 	if (member->session)
@@ -113,7 +92,7 @@ static void on_ended(void *arg, enum guest_error error)
 	}
 	session_destroy(member->session);
 	member->session = NULL;
-	unlink_from(&member->ready);
+	link_out(&member->ready);
 	if (!member->device.client || !members->config->linger_seconds) {
 		member_end(member);
 		return;
@@ -126,7 +105,7 @@ static void on_woken(void *arg)
 {
 	struct member *member = arg;
 
-	if (member->ready.next == &member->ready)
+	if (!link_is_in(&member->ready))
 		link_last(&member->members->ready, &member->ready);
 }
 
@@ -397,19 +376,20 @@ bool members_turn(struct members *members)
 	enum guest_error error;
 	bool more;
 
+	link_init(&last);
 	link_last(&members->ready, &last);
 	for (link = members->ready.next; link != &last; link = members->ready.next) {
 		struct member *member = MEMBER_OF(link, ready);
 
-		unlink_from(link);
+		link_out(link);
 		error = session_turn(member->session, &more);
 		if (error)
 			on_ended(member, error);
 		else if (more)
 			on_woken(member);
 	}
-	unlink_from(&last);
-	return members->ready.next != &members->ready;
+	link_out(&last);
+	return link_is_in(&members->ready);
 }
 
 int members_open(struct members *members, struct daemon *daemon,

@@ -10,14 +10,9 @@
 
 #include "device.h"
 #include "grants.h"
+#include "link.h"
 #include "session.h"
 #include "template.h"
-
-/* A ring of these; a link that is in no ring points at itself. */
-struct link {
-	struct link *next;
-	struct link *previous;
-};
 
 struct members;
 
