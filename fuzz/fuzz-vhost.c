@@ -36,6 +36,7 @@ static struct {
 	struct tmem_client *client;
 	struct disk disk;
 	struct guest_counters counters;
+	struct latency latency;
 	struct session_host host;
 	struct session *session;
 	int peer; /* the front-end's end of the connection */
@@ -100,6 +101,7 @@ static void set_up(void)
 	world.host.service = &world.disk.service;
 	world.host.counters = &world.counters;
 	world.host.busy_ns = &world.counters.busy_ns;
+	world.host.latency = &world.latency;
 	world.host.name = "fuzz";
 	world.host.queues = 2;
 	world.host.in_use = on_in_use;
