@@ -291,3 +291,30 @@ int tmem_pool_set_codec(struct tmem_client *client, uint32_t number, uint8_t cod
 	tmem_unlock(&engine->lock);
 	return err;
 }
+
+int tmem_pool_next(struct tmem_client *client, uint32_t first, struct tmem_pool_config *config)
+{
+	struct tmem_engine *engine = client->engine;
+	struct pool *pool, *next = NULL;
+	int number = -TMEM_ENODEV;
+	uint32_t i;
+
+	memset(config, 0, sizeof(*config));
+	config->size = sizeof(*config);
+	tmem_lock(&engine->lock);
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+		pool = client->pools[i];
+		if (pool && pool->state == POOL_ALIVE && pool->number >= first &&
+		    (!next || pool->number < next->number))
+			next = pool;
+	}
+	if (next) {
+		number = (int)next->number;
+		config->flags = next->flags;
+		config->cookie = next->cookie;
+		config->uuid[0] = next->home->client->uuid[0];
+		config->uuid[1] = next->home->client->uuid[1];
+	}
+	tmem_unlock(&engine->lock);
+	return number;
+}

@@ -197,7 +197,16 @@ int tmem_pool_destroy(struct tmem_client *client, struct tmem_worker *worker, ui
 /* How new puts are stored, whatever their client's choice. 0, -TMEM_ENODEV, -TMEM_EINVAL. */
 TMEM_MUST_CHECK int tmem_pool_set_codec(struct tmem_client *client, uint32_t pool, uint8_t codec);
 
-/* 0 or -TMEM_ENODEV. */
+/*
+ * A walk over a client's pools: the lowest number from @first on of one that is
+ * there, and how it was made: flags, cookie, uuid. Or -TMEM_ENODEV: no more.
+ */
+int tmem_pool_next(struct tmem_client *client, uint32_t first, struct tmem_pool_config *config);
+
+/*
+ * 0 or -TMEM_ENODEV. Of a shared pool, pages and objects are all that there
+ * are, and counters what this member did.
+ */
 int tmem_pool_stats(struct tmem_client *client, uint32_t pool, struct tmem_stats *stats);
 
 enum tmem_op_code {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine's own calls refuse, and the arithmetic of allocations. */
 #include <stdio.h>
+#include <string.h>
 #include <tmem/engine.h>
 
 #include "codecs.h"
@@ -149,6 +150,74 @@ static void settings(void *host)
 	tmem_engine_destroy(engine);
 }
 
+/* The walk's next pool has this number, and was made like this. */
+static void comes(struct tmem_client *client, uint32_t first, int number, uint32_t flags,
+		  uint64_t cookie, uint64_t uuid)
+{
+	struct tmem_pool_config config = {.size = 1, .cookie = 99};
+
+	MUST_EQ(tmem_pool_next(client, first, &config), number);
+	if (number < 0)
+		return;
+	MUST_EQ(config.size, sizeof(config));
+	MUST_EQ(config.flags, flags);
+	MUST_EQ(config.cookie, cookie);
+	MUST_EQ(config.uuid[0], uuid ? 1 : 0);
+	MUST_EQ(config.uuid[1], uuid);
+}
+
+/* In order of their numbers, whichever places they have. */
+static void walk(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config),
+						   .allocation = 1u << 20};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	uint64_t uuid[2] = {1, 2};
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	comes(client, 0, -TMEM_ENODEV, 0, 0, 0);
+	pool_config.cookie = 7;
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	pool_config.cookie = 8;
+	pool_config.flags = TMEM_POOL_PERSISTENT;
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 1);
+	MUST_EQ(tmem_client_grant(client, uuid), 0);
+	pool_config.cookie = 9;
+	pool_config.flags = TMEM_POOL_SHARED;
+	pool_config.uuid[0] = uuid[0];
+	pool_config.uuid[1] = uuid[1];
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 2);
+	comes(client, 0, 0, 0, 7, 0);
+	comes(client, 1, 1, TMEM_POOL_PERSISTENT, 8, 0);
+	comes(client, 2, 2, TMEM_POOL_SHARED, 9, 2);
+	comes(client, 3, -TMEM_ENODEV, 0, 0, 0);
+
+	/* The first place's next pool comes last; one that is being swept does not come. */
+	MUST_EQ(tmem_pool_destroy(client, worker, 0), 0);
+	comes(client, 0, 1, TMEM_POOL_PERSISTENT, 8, 0);
+	while (tmem_engine_step(engine, worker, 64))
+		;
+	memset(&pool_config, 0, sizeof(pool_config));
+	pool_config.size = sizeof(pool_config);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 16);
+	comes(client, 0, 1, TMEM_POOL_PERSISTENT, 8, 0);
+	comes(client, 3, 16, 0, 0, 0);
+	comes(client, 17, -TMEM_ENODEV, 0, 0, 0);
+	comes(client, UINT32_MAX, -TMEM_ENODEV, 0, 0, 0);
+
+	/* Revoked now, it is no member, and the number no pool's. */
+	MUST_EQ(tmem_client_revoke(client, worker, uuid, 1), 0);
+	comes(client, 2, 16, 0, 0, 0);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 static void allocations(void)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
@@ -180,9 +249,10 @@ int main(void)
 	configs(host);
 	workers(host);
 	settings(host);
+	walk(host);
 	allocations();
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 5 passed, 0 failed\n");
+	printf("engine: 6 passed, 0 failed\n");
 	return 0;
 }
