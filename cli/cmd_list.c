@@ -53,6 +53,36 @@ static void print_settings(struct json_object *guest)
 	}
 }
 
+/* Members in one line for each guest, and for each template with all its clients. */
+static void print_members(struct json_object *pool)
+{
+	size_t count = view_count(pool, "members");
+	char clients[UNITS_NAME_MAX + 24];
+	const char *name;
+	size_t i = 0;
+	size_t first;
+
+	while (i < count) {
+		bool guest = !view_member(view_item(pool, "members", i), "client");
+
+		name = view_text(view_item(pool, "members", i), "name");
+		for (first = i++; i < count; i++) {
+			if (strcmp(view_text(view_item(pool, "members", i), "name"), name))
+				break;
+		}
+		snprintf(clients, sizeof(clients), "%zu of %s", i - first, name);
+		printf("  %-22s %-11s%20s\n", "member", guest ? "guest" : "clients",
+		       guest ? name : clients);
+	}
+}
+
+static void print_shared(struct json_object *stat, struct json_object *pool)
+{
+	printf("shared %s\n", view_text(pool, "uuid"));
+	print_members(pool);
+	figures_print_pool(stat, pool);
+}
+
 static void print_long(struct json_object *list, struct json_object *stat)
 {
 	static const char *const kinds[] = {"guests", "templates"};
@@ -60,6 +90,8 @@ static void print_long(struct json_object *list, struct json_object *stat)
 	size_t i;
 
 	figures_print_host(stat, false);
+	for (i = 0; i < view_count(stat, "shared"); i++)
+		print_shared(stat, view_item(stat, "shared", i));
 	for (kind = 0; kind < 2; kind++) {
 		for (i = 0; i < view_count(list, kinds[kind]); i++) {
 			struct json_object *guest = view_item(list, kinds[kind], i);
@@ -103,8 +135,9 @@ static enum status ask_figures(const struct arguments *arguments, struct json_ob
 {
 	struct json_object *request = json_object_new_object();
 
-	json_object_object_add(request, arguments->xm ? "pools" : "describe",
-			       json_object_new_boolean(true));
+	json_object_object_add(request, "pools", json_object_new_boolean(true));
+	if (!arguments->xm)
+		json_object_object_add(request, "describe", json_object_new_boolean(true));
 	return link_ask(arguments, "stat", request, stat);
 }
 

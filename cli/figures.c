@@ -75,6 +75,11 @@ void figures_print_guest(struct json_object *ok, struct json_object *guest, bool
 	print_latency(ok, guest, sentences);
 }
 
+void figures_print_pool(struct json_object *ok, struct json_object *pool)
+{
+	print_group(ok, pool, "engine", false);
+}
+
 void figures_print_host(struct json_object *ok, bool sentences)
 {
 	struct json_object *host = view_member(ok, "host");

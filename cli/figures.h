@@ -15,6 +15,7 @@ void figures_print(struct json_object *ok, bool sentences);
 
 /* The lines alone. @guest is one of @ok's; nothing where there is no host. */
 void figures_print_host(struct json_object *ok, bool sentences);
+void figures_print_pool(struct json_object *ok, struct json_object *pool);
 void figures_print_guest(struct json_object *ok, struct json_object *guest, bool sentences);
 
 /* One of these lines; @sentence may be NULL. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "units.h"
 #include "view.h"
 
 #define PAGE_BYTES 4096
@@ -84,12 +85,6 @@ static void print_host(struct json_object *engine, bool long_form)
 	putchar('\n');
 }
 
-/* An empty pool does not tell, and counts as ephemeral unless a disk lies over it. */
-static bool is_persistent(struct json_object *guest, struct json_object *pool)
-{
-	return !strcmp(view_text(guest, "kind"), "disk") || view_u64(pool, "persistent_pages");
-}
-
 static void print_client(size_t number, struct json_object *guest, struct json_object *figures,
 			 bool long_form)
 {
@@ -103,7 +98,7 @@ static void print_client(size_t number, struct json_object *guest, struct json_o
 	for (i = 0; i < count; i++) {
 		struct json_object *pool = view_item(figures, "pools", i);
 
-		if (is_persistent(guest, pool)) {
+		if (view_bool(pool, "persistent")) {
 			persistent_puts += view_u64(pool, "puts_stored");
 			persistent_gets += view_u64(pool, "gets_hit");
 		} else {
@@ -129,8 +124,17 @@ static void print_client(size_t number, struct json_object *guest, struct json_o
 	putchar('\n');
 }
 
-static void print_pool(size_t number, struct json_object *guest, struct json_object *pool,
-		       bool long_form)
+/* Of what kind it is, and whose; 0 is no uuid. */
+static void print_kind(struct json_object *pool)
+{
+	uint64_t uuid[2] = {0, 0};
+	bool shared = units_parse_uuid(view_text(pool, "uuid"), uuid);
+
+	printf(",PT:%c%c,U0:%" PRIx64 ",U1:%" PRIx64, view_bool(pool, "persistent") ? 'P' : 'E',
+	       shared ? 'S' : 'P', uuid[0], uuid[1]);
+}
+
+static void print_pool_figures(struct json_object *pool, bool long_form)
 {
 	static const struct {
 		const char *letters;
@@ -150,9 +154,6 @@ static void print_pool(size_t number, struct json_object *guest, struct json_obj
 	};
 	size_t i;
 
-	printf("P=CI:%zu", number);
-	put("PI", view_u64(pool, "pool"));
-	printf(",PT:%cP,U0:0,U1:0", is_persistent(guest, pool) ? 'P' : 'E');
 	if (long_form) {
 		put_both("Pc", "Pm", pages(pool));
 		put_both("Oc", "Om", view_u64(pool, "objects"));
@@ -162,6 +163,51 @@ static void print_pool(size_t number, struct json_object *guest, struct json_obj
 								  : sum(pool, refused));
 	}
 	putchar('\n');
+}
+
+static void print_pool(size_t number, struct json_object *pool, bool long_form)
+{
+	printf("P=CI:%zu", number);
+	put("PI", view_u64(pool, "pool"));
+	print_kind(pool);
+	print_pool_figures(pool, long_form);
+}
+
+/* The place in the list, from 1, of the guest or template of this name; 0: it came later. */
+static size_t number_of(struct json_object *list, const char *name)
+{
+	size_t guests = view_count(list, "guests");
+	size_t i;
+
+	for (i = 0; i < guests; i++) {
+		if (!strcmp(view_text(view_item(list, "guests", i), "name"), name))
+			return i + 1;
+	}
+	for (i = 0; i < view_count(list, "templates"); i++) {
+		if (!strcmp(view_text(view_item(list, "templates", i), "name"), name))
+			return guests + i + 1;
+	}
+	return 0;
+}
+
+/* A template's clients are one after the other in the list, and one member here. */
+static void print_shared(size_t place, struct json_object *list, struct json_object *pool,
+			 bool long_form)
+{
+	size_t last = 0;
+	size_t i;
+
+	printf("S=SI:%zu", place);
+	print_kind(pool);
+	for (i = 0; i < view_count(pool, "members"); i++) {
+		struct json_object *member = view_item(pool, "members", i);
+		size_t number = number_of(list, view_text(member, "name"));
+
+		if (number && number != last)
+			put("SC", number);
+		last = number;
+	}
+	print_pool_figures(pool, long_form);
 }
 
 /* A template's clients are one client here: their pools have the same numbers. */
@@ -174,6 +220,8 @@ void letters_print(struct json_object *list, struct json_object *stat, bool long
 	size_t k;
 
 	print_host(view_member(view_member(stat, "host"), "engine"), long_form);
+	for (i = 0; i < view_count(stat, "shared"); i++)
+		print_shared(i, list, view_item(stat, "shared", i), long_form);
 	for (kind = 0; kind < 2; kind++) {
 		for (i = 0; i < view_count(list, kinds[kind]); i++) {
 			struct json_object *guest = view_item(list, kinds[kind], i);
@@ -182,8 +230,7 @@ void letters_print(struct json_object *list, struct json_object *stat, bool long
 
 			print_client(++number, guest, figures, long_form);
 			for (k = 0; k < view_count(figures, "pools"); k++)
-				print_pool(number, guest, view_item(figures, "pools", k),
-					   long_form);
+				print_pool(number, view_item(figures, "pools", k), long_form);
 		}
 	}
 }

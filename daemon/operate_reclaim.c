@@ -12,7 +12,6 @@
 #include "guest.h"
 #include "json.h"
 #include "log.h"
-#include "report.h"
 #include "request.h"
 #include "template.h"
 
@@ -47,11 +46,12 @@ static bool reclaim_some(const struct template_client *client, void *arg)
 
 static uint64_t destroy_pools(struct daemon *daemon, struct tmem_client *client)
 {
+	struct tmem_pool_config config;
 	uint64_t destroyed = 0;
-	uint32_t number;
+	int number = tmem_pool_next(client, 0, &config);
 
-	for (number = 0; number < REPORT_POOL_NUMBERS; number++)
-		destroyed += !tmem_pool_destroy(client, daemon->worker, number);
+	for (; number >= 0; number = tmem_pool_next(client, (uint32_t)number + 1, &config))
+		destroyed += !tmem_pool_destroy(client, daemon->worker, (uint32_t)number);
 	return destroyed;
 }
 

@@ -200,28 +200,6 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	return host;
 }
 
-static struct json_object *pool_figures(struct tmem_client *client)
-{
-	struct json_object *pools = json_object_new_array();
-	struct tmem_stats stats;
-	uint32_t number;
-
-	for (number = 0; number < REPORT_POOL_NUMBERS; number++) {
-		struct json_object *pool;
-
-		if (tmem_pool_stats(client, number, &stats))
-			continue;
-		pool = json_object_new_object();
-		json_add_u64(pool, "pool", number);
-#define ADD(name, unit, sentence) json_add_u64(pool, #name, stats.name);
-		TMEM_COUNTERS(ADD)
-		TMEM_GAUGES(ADD)
-#undef ADD
-		json_object_array_add(pools, pool);
-	}
-	return pools;
-}
-
 static struct json_object *guest_stats(const struct entry *entry, bool pools)
 {
 	struct json_object *guest = json_object_new_object();
@@ -236,7 +214,7 @@ static struct json_object *guest_stats(const struct entry *entry, bool pools)
 	json_object_object_add(guest, "latency", report_latency(guest_latency(entry->guest)));
 	json_object_object_add(guest, "errors", error_figures(&figures.counters));
 	if (pools)
-		json_object_object_add(guest, "pools", pool_figures(guest_client(entry->guest)));
+		json_object_object_add(guest, "pools", report_pools(guest_client(entry->guest)));
 	return guest;
 }
 
@@ -364,6 +342,8 @@ struct json_object *report_stats(struct daemon *daemon, const struct report_wish
 	}
 	json_object_object_add(root, "guests", guests);
 	json_object_object_add(root, "templates", templates);
+	if (all && wish->pools)
+		json_object_object_add(root, "shared", report_shared(daemon));
 	if (wish->describe)
 		json_object_object_add(root, "fields", fields());
 	return root;

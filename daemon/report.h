@@ -16,6 +16,7 @@ struct latency;
 struct template;
 struct json_object;
 struct options;
+struct tmem_client;
 
 /* What the engine makes of a weight that nobody chose. */
 #define REPORT_WEIGHT_DEFAULT 100u
@@ -35,22 +36,21 @@ struct json_object *report_grants(const char *name, const struct grants *grants)
 /* {"changed","restart"}: what is different now, and what would be after a start; logs it, too. */
 struct json_object *report_changes(const struct options *options, const struct options *fresh);
 
-/*
- * A pool's number is its place of 16, plus 16 for each pool that had the place
- * before it. The engine tells nobody which numbers there are: this many are
- * looked for.
- */
-#define REPORT_POOL_NUMBERS 4096u
-
 /* {"put":{"requests",...,"below_ns","counts"},...}: operations that there were. */
 struct json_object *report_latency(const struct latency *latency);
+
+/* A client's pools: {"pool","persistent",...} each, and "uuid" of a shared one. */
+struct json_object *report_pools(struct tmem_client *client);
+
+/* The shared pools that there are: {"uuid","members":[{"name","client","pool"},...],...} each. */
+struct json_object *report_shared(const struct daemon *daemon);
 
 /* What a report is to hold besides the figures of guests. */
 struct report_wish {
 	const struct entry *guest;	 /* this guest alone, and no host */
 	const struct template *template; /* or this template; both NULL: all */
 	bool describe; /* "fields": group, name, unit and sentence of each figure */
-	bool pools;    /* "pools" in each guest */
+	bool pools;    /* "pools" in each guest; of all, "shared" beside them */
 	bool clients;  /* "clients" in each template */
 };
 

@@ -102,6 +102,29 @@ def sharing(daemon, first, second, device):
     check("what is granted is listed", [daemon.grants(n) for n in "td"] == [[SHARED]] * 2)
 
 
+def listing(daemon):
+    """Which shared pools there are, and whose: in each form of the list."""
+    while json.loads(daemon.tmem("list", "--json").stdout)["templates"][0]["clients"] > 2:
+        pass  # processes have ended, and the daemon is about to see it
+    pools = json.loads(daemon.tmem("list", "-l", "--json").stdout)["stat"]["shared"]
+    check("one shared pool", [p["uuid"] for p in pools] == [SHARED], pools)
+    members = [(m["name"], m["pool"]) for m in pools[0]["members"]]
+    check("with its members", members == [("d", 0), ("t", 0), ("t", 0)], pools)
+    clients = [m.get("client") for m in pools[0]["members"]]
+    check("clients of a template each by itself", clients[0] is None and 0 < clients[1] < clients[2], clients)
+    check("all pages, and what all did", [pools[0][k] for k in ("ephemeral_pages", "puts", "gets_hit")] == [100, 100, 300], pools)
+    lines = daemon.tmem("list", "--xm", "-l").stdout.splitlines()
+    check("the host, then shared pools, then clients", "".join(l[0] for l in lines) == "GSCPC", lines)
+    check("S=", lines[1] == "S=SI:0,PT:ES,U0:1,U1:2,SC:1,SC:2,Pc:100,Pm:100,Oc:1,Om:1,Nc:0,Nm:0,ps:100,pt:100,pd:0,pr:0,"
+          "px:0,gs:300,gt:300,fs:0,ft:0,os:0,ot:0", lines[1])
+    check("P= of a member", lines[3].startswith("P=CI:1,PI:0,PT:ES,U0:1,U1:2,Pc:100,Pm:100,"), lines[3])
+    check("the short form", daemon.tmem("list", "--xm").stdout.splitlines()[1] == "S=SI:0,PT:ES,U0:1,U1:2,SC:1,SC:2")
+    words = [line.split() for line in daemon.tmem("list", "-l").stdout.splitlines()]
+    start = words.index(["shared", SHARED])
+    check("in words", words[start + 1:start + 3] == [["member", "guest", "d"], ["member", "clients", "2", "of", "t"]], words)
+    check("with its figures", ["ephemeral_pages", "pages", "100"] in words[start:words.index(["guest", "d"])], words)
+
+
 def refusals(daemon, members, device):
     """The file cannot be written: grants and members stay as they are."""
     for name, file in (("t", "templates.new"), ("d", "state.json.new")):
@@ -152,10 +175,13 @@ def most(daemon):
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 with tempfile.TemporaryDirectory(prefix="tmem-test-") as top:
     here = Daemon(top + "/run")
-    here.tmem("add", "t", "--kind", "template")
+    here.tmem("add", "t", "--kind", "template", "--linger", "0")
     here.tmem("add", "d", "--kind", "device")
     three = [Process(here, name, SHARED) for name in "ttd"]
+    check("control: no shared pool is listed", "shared" not in here.tmem("list", "-l").stdout and
+          "S=" not in here.tmem("list", "--xm").stdout)
     sharing(here, *three)
+    listing(here)
     refusals(here, three[:2], three[2])
     killed(here, *three)
     revoking(here, *three)
