@@ -2,12 +2,13 @@
 /*
  * Runs the cases of the contract: one line each, and a closing summary.
  *
- *   conformance [--backend NAME] [--extent BYTES] [--list] [--here] [CASE...]
- *   conformance --planted
+ *   conformance [--backend NAME] [--tmemd PROGRAM] [--extent BYTES] [--list]
+ *               [--planted [--brief]] [--here] [CASE...]
  *
- * --list prints rule and case. --here runs in this process, for a debugger.
- * --planted runs the negative controls: for each way of breaking the contract
- * that planted.c knows, the cases that have to notice it.
+ * --list prints rule and case, and for a case that the back-end cannot run,
+ * why. --here runs in this process, for a debugger. --planted runs the
+ * negative controls: for each way of breaking the contract that planted.c
+ * knows, the cases that have to notice it; with --brief, one of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends.h"
 #include "case.h"
 #include "glue.h"
 #include "planted.h"
@@ -112,105 +114,141 @@ static bool holds(const struct conformance_case *c, const struct backend *backen
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void list(void)
-{
-	const struct conformance_case *c;
-	unsigned int g;
+/* What a back-end may be unable to do, in the words of its cases. */
+static const struct {
+	uint32_t need;
+	const char *why;
+} lacks[] = {
+	{CAN_EPHEMERAL, "pages that may vanish"},
+	{CAN_OBJECTS, "objects that the client chooses"},
+	{CAN_ADMIN, "what an administrator does"},
+	{CAN_STATS, "figures"},
+	{CAN_THREADS, "several threads"},
+	{CAN_STARVE, "memory of the host that runs out when the test says so"},
+	{CAN_CODECS, "codecs of the test's own"},
+	{CAN_NO_SESSION, "pools before there is a session: every connection begins with one"},
+	{CAN_ALLOCATION, "another allocation for a client that lives"},
+};
+#define LACKS (sizeof(lacks) / sizeof(lacks[0]))
 
-	for (g = 0; g < GROUPS; g++)
-		for (c = groups[g]; c->name; c++)
-			printf("%-6s %s\n", c->rule, c->name);
-}
-
-/* The number of planted faults that some case which must notice them does not. */
-static int run_planted(void)
+/* NULL, or what @c needs and @backend has not. */
+static const char *lack(const struct conformance_case *c, const struct backend *backend)
 {
-	unsigned int caught = 0, missed = 0;
-	const struct planted_fault *fault;
+	uint32_t missing = c->needs & ~backend->can;
 	unsigned int i;
 
-	for (fault = planted_faults; fault->name; fault++) {
-		bool all = true;
-
-		for (i = 0; i < PLANTED_CASES && fault->noticed_by[i]; i++) {
-			const struct conformance_case *c = find_case(fault->noticed_by[i]);
-
-			planted_now = NULL;
-			if (!holds(c, &backend_planted, true)) {
-				printf("%s fails although nothing is planted\n", c->name);
-				all = false;
-			}
-			planted_now = fault;
-			if (holds(c, &backend_planted, true)) {
-				printf("%s does not notice: %s\n", c->name, fault->name);
-				all = false;
-			}
-		}
-		printf("%-5s planted: %s\n", all ? "ok" : "FAIL", fault->name);
-		if (all)
-			caught++;
-		else
-			missed++;
-	}
-	printf("conformance on %s, planted faults: %u passed, %u failed\n", glue_name, caught,
-	       missed);
-	return missed ? 1 : 0;
+	if (!glue_can_starve)
+		missing |= c->needs & CAN_STARVE;
+	for (i = 0; i < LACKS; i++)
+		if (missing & lacks[i].need)
+			return lacks[i].why;
+	return NULL;
 }
 
-int main(int argc, char **argv)
+static void list(const struct backend *backend)
 {
-	static const struct backend *const backends[] = {&backend_engine, &backend_batch};
-	const struct backend *backend = &backend_engine;
-	unsigned int passed = 0, failed = 0, beside = 0;
-	const uint32_t cannot = glue_can_starve ? 0 : CAN_STARVE;
 	const struct conformance_case *c;
-	bool here = false;
 	unsigned int g;
-	int i;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (!strcmp(argv[i], "--list")) {
-			list();
-			return 0;
-		} else if (!strcmp(argv[i], "--planted")) {
-			return run_planted();
-		} else if (!strcmp(argv[i], "--here")) {
-			here = true;
-		} else if (!strcmp(argv[i], "--extent") && i + 1 < argc) {
-			conformance_extent = (uint32_t)strtoul(argv[++i], NULL, 0);
-		} else if (!strcmp(argv[i], "--backend") && i + 1 < argc) {
-			backend = NULL;
-			i++;
-			for (g = 0; g < sizeof(backends) / sizeof(backends[0]); g++)
-				if (!strcmp(backends[g]->name, argv[i]))
-					backend = backends[g];
-		} else {
-			backend = NULL;
-		}
-		if (!backend) {
-			fprintf(stderr,
-				"usage: %s [--backend engine|batch] [--extent BYTES] "
-				"[--list] [--planted] [--here] [CASE...]\n",
-				argv[0]);
-			return 2;
-		}
-	}
-	if (here) {
-		for (; i < argc; i++)
-			find_case(argv[i])->run(backend);
-		return 0;
-	}
 	for (g = 0; g < GROUPS; g++)
 		for (c = groups[g]; c->name; c++) {
-			int named = i == argc, n;
+			const char *why = lack(c, backend);
 
-			for (n = i; n < argc; n++)
-				if (!strcmp(argv[n], c->name))
-					named = 1;
+			printf("%-6s %s%s%s\n", c->rule, c->name, why ? " n/a: " : "",
+			       why ? why : "");
+		}
+}
+
+/* Whether the case holds on @fault (NULL: on none), as it has to. */
+static bool notices(const struct conformance_case *c, const struct planted_fault *fault)
+{
+	planted_now = fault;
+	if (holds(c, &backend_planted, true) == !fault)
+		return true;
+	if (fault)
+		printf("%s does not notice: %s\n", c->name, fault->name);
+	else
+		printf("%s fails although nothing is planted\n", c->name);
+	return false;
+}
+
+/* Cases that have to notice @fault and can be run: how many, and whether all of them do. */
+static unsigned int try_fault(const struct backend *backend, const struct planted_fault *fault,
+			      unsigned int most, bool *all)
+{
+	unsigned int i, tried = 0;
+
+	*all = true;
+	for (i = 0; i < PLANTED_CASES && fault->noticed_by[i] && tried < most; i++) {
+		const struct conformance_case *c = find_case(fault->noticed_by[i]);
+
+		if (lack(c, backend))
+			continue;
+		tried++;
+		*all = notices(c, NULL) && notices(c, fault) && *all;
+	}
+	return tried;
+}
+
+static int run_planted(const struct backend *backend, bool brief)
+{
+	unsigned int caught = 0, missed = 0, beside = 0;
+	const struct planted_fault *fault;
+
+	planted_over(backend);
+	for (fault = planted_faults; fault->name; fault++) {
+		bool all;
+		unsigned int tried = try_fault(backend, fault, brief ? 1 : PLANTED_CASES, &all);
+
+		printf("%-5s planted: %s\n", !tried ? "n/a" : all ? "ok" : "FAIL", fault->name);
+		beside += !tried;
+		caught += tried && all;
+		missed += tried && !all;
+	}
+	printf("conformance on %s, %s, planted faults: %u passed, %u failed, %u not applicable\n",
+	       glue_name, backend->name, caught, missed, beside);
+	return missed || !caught;
+}
+
+static void usage(const char *program)
+{
+	unsigned int i;
+
+	fprintf(stderr, "usage: %s [--backend ", program);
+	for (i = 0; conformance_backends[i]; i++)
+		fprintf(stderr, "%s%s", i ? "|" : "", conformance_backends[i]->name);
+	fprintf(stderr, "]%s [--extent BYTES] [--list] [--planted [--brief]] [--here] [CASE...]\n",
+		conformance_tmemd ? " [--tmemd PROGRAM]" : "");
+	exit(2);
+}
+
+static const struct backend *find_backend(const char *program, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; conformance_backends[i]; i++)
+		if (!strcmp(conformance_backends[i]->name, name))
+			return conformance_backends[i];
+	usage(program);
+	return NULL;
+}
+
+static int run_cases(const struct backend *backend, int count, char **names)
+{
+	unsigned int passed = 0, failed = 0, beside = 0, g;
+	const struct conformance_case *c;
+
+	for (g = 0; g < GROUPS; g++)
+		for (c = groups[g]; c->name; c++) {
+			bool named = !count;
+			int n;
+
+			for (n = 0; n < count; n++)
+				named |= !strcmp(names[n], c->name);
 			if (!named)
 				continue;
-			if (c->needs & (~backend->can | cannot)) {
-				printf("n/a   %-6s %s\n", c->rule, c->name);
+			if (lack(c, backend)) {
+				printf("n/a   %-6s %s: %s\n", c->rule, c->name, lack(c, backend));
 				beside++;
 			} else if (holds(c, backend, false)) {
 				printf("ok    %-6s %s\n", c->rule, c->name);
@@ -223,4 +261,42 @@ int main(int argc, char **argv)
 	printf("conformance on %s, %s: %u passed, %u failed, %u not applicable\n", glue_name,
 	       backend->name, passed, failed, beside);
 	return failed || !passed;
+}
+
+int main(int argc, char **argv)
+{
+	const struct backend *backend = conformance_backends[0];
+	bool here = false, only_list = false, planted = false, brief = false;
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		if (!strcmp(argv[i], "--list"))
+			only_list = true;
+		else if (!strcmp(argv[i], "--planted"))
+			planted = true;
+		else if (!strcmp(argv[i], "--brief"))
+			brief = true;
+		else if (!strcmp(argv[i], "--here"))
+			here = true;
+		else if (!strcmp(argv[i], "--extent") && i + 1 < argc)
+			conformance_extent = (uint32_t)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--tmemd") && conformance_tmemd && i + 1 < argc)
+			*conformance_tmemd = argv[++i];
+		else if (!strcmp(argv[i], "--backend") && i + 1 < argc)
+			backend = find_backend(argv[0], argv[++i]);
+		else
+			usage(argv[0]);
+	}
+	if (backend->extent_size)
+		conformance_extent = backend->extent_size;
+	if (only_list)
+		list(backend);
+	else if (planted)
+		return run_planted(backend, brief);
+	else if (here)
+		for (; i < argc; i++)
+			find_case(argv[i])->run(backend);
+	else
+		return run_cases(backend, argc - i, argv + i);
+	return 0;
 }

@@ -304,10 +304,6 @@ static uint64_t refused(struct rig *rig)
 	return glue_refused(of(rig)->host);
 }
 
-#define CAN_ALL                                                                           \
-	(CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_STARVE | CAN_THREADS | \
-	 CAN_CODECS)
-
 #define ADMIN_CALLS                                                                             \
 	.start = start, .stop = stop, .client_create = client_create,                           \
 	.client_destroy = client_destroy, .session = session, .freeze = freeze,                 \
@@ -321,6 +317,7 @@ static uint64_t refused(struct rig *rig)
 const struct backend backend_engine = {
 	.name = "engine",
 	.can = CAN_ALL,
+	.bytes_most = UINT64_MAX,
 	ADMIN_CALLS,
 	.put = put,
 	.get = get,
@@ -332,6 +329,7 @@ const struct backend backend_engine = {
 const struct backend backend_batch = {
 	.name = "batch",
 	.can = CAN_ALL,
+	.bytes_most = UINT64_MAX,
 	ADMIN_CALLS,
 	.put = batch_put,
 	.get = batch_get,

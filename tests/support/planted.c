@@ -141,6 +141,9 @@ const struct planted_fault planted_faults[] = {
 
 const struct planted_fault *planted_now;
 
+/* What is behind the wrapper. */
+static const struct backend *below = &backend_engine;
+
 #define REMEMBERED 4096
 
 struct planted_rig {
@@ -163,6 +166,11 @@ static struct planted_rig *of(struct rig *rig)
 static struct rig *inner(struct rig *rig)
 {
 	return of(rig)->inner;
+}
+
+static const struct backend *under(struct rig *rig)
+{
+	return inner(rig)->backend;
 }
 
 static bool is(enum kind kind)
@@ -194,13 +202,13 @@ static struct rig *start(const struct backend *backend, const struct rig_setup *
 
 	if (!rig)
 		return NULL;
-	rig->inner = rig_start(&backend_engine, setup);
+	rig->inner = rig_start(below, setup);
 	return &rig->rig;
 }
 
 static const char *stop(struct rig *rig)
 {
-	const char *complaint = backend_engine.stop(inner(rig));
+	const char *complaint = under(rig)->stop(inner(rig));
 
 	free(rig);
 	return complaint;
@@ -208,68 +216,68 @@ static const char *stop(struct rig *rig)
 
 static int client_create(struct rig *rig, const struct tmem_client_config *config)
 {
-	return backend_engine.client_create(inner(rig), config);
+	return under(rig)->client_create(inner(rig), config);
 }
 
 static void client_destroy(struct rig *rig, uint32_t worker, int client)
 {
-	backend_engine.client_destroy(inner(rig), worker, client);
+	under(rig)->client_destroy(inner(rig), worker, client);
 }
 
 static int session(struct rig *rig, int client, uint64_t nonce)
 {
 	if (is(KEEP_THE_SESSION))
 		return 1;
-	return backend_engine.session(inner(rig), client, nonce);
+	return under(rig)->session(inner(rig), client, nonce);
 }
 
 static void freeze(struct rig *rig, int client, bool frozen)
 {
 	of(rig)->frozen = frozen;
 	if (!is(NEVER_FREEZE))
-		backend_engine.freeze(inner(rig), client, frozen);
+		under(rig)->freeze(inner(rig), client, frozen);
 }
 
 static int set_codec(struct rig *rig, int client, uint8_t codec)
 {
-	return backend_engine.set_codec(inner(rig), client, codec);
+	return under(rig)->set_codec(inner(rig), client, codec);
 }
 
 static int set_weight(struct rig *rig, int client, uint32_t weight)
 {
 	if (is(WRONG_WEIGHTS) && weight && weight <= 100)
 		weight = weight < 100 ? 100 - weight : 1;
-	return backend_engine.set_weight(inner(rig), client, weight);
+	return under(rig)->set_weight(inner(rig), client, weight);
 }
 
 static int set_allocation(struct rig *rig, int client, uint64_t bytes)
 {
-	return backend_engine.set_allocation(inner(rig), client, bytes);
+	return under(rig)->set_allocation(inner(rig), client, bytes);
 }
 
 static void set_cap(struct rig *rig, int client, uint64_t cap)
 {
-	backend_engine.set_cap(inner(rig), client, is(NO_CAP) ? 0 : cap);
+	under(rig)->set_cap(inner(rig), client, is(NO_CAP) ? 0 : cap);
 }
 
 static int set_pool_codec(struct rig *rig, int client, uint32_t pool, uint8_t codec)
 {
-	return backend_engine.set_pool_codec(inner(rig), client, pool, codec);
+	return under(rig)->set_pool_codec(inner(rig), client, pool, codec);
 }
 
 static uint64_t client_reclaim(struct rig *rig, uint32_t worker, int client, uint64_t bytes)
 {
-	return backend_engine.client_reclaim(inner(rig), worker, client, bytes);
+	return under(rig)->client_reclaim(inner(rig), worker, client, bytes);
 }
 
 static int grant(struct rig *rig, int client, const uint64_t uuid[2])
 {
-	return backend_engine.grant(inner(rig), client, uuid);
+	return under(rig)->grant(inner(rig), client, uuid);
 }
 
 static int revoke(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2], bool now)
 {
-	return backend_engine.revoke(inner(rig), worker, client, uuid, now && !is(REVOKE_LATER));
+	return under(rig)->revoke(inner(rig), worker, client, uuid, now && !is(REVOKE_LATER));
 }
 
 static int pool_create(struct rig *rig, uint32_t worker, int client,
@@ -282,28 +290,28 @@ static int pool_create(struct rig *rig, uint32_t worker, int client,
 		c.flags &= TMEM_POOL_PERSISTENT;
 	if (is(FORGET_COOKIES))
 		c.cookie = 0;
-	result = backend_engine.pool_create(inner(rig), worker, client, &c);
+	result = under(rig)->pool_create(inner(rig), worker, client, &c);
 	if (is(JOIN_PRIVATELY) && result == -TMEM_EACCES) {
 		c.flags &= ~TMEM_POOL_SHARED;
 		c.uuid[0] = c.uuid[1] = 0;
-		result = backend_engine.pool_create(inner(rig), worker, client, &c);
+		result = under(rig)->pool_create(inner(rig), worker, client, &c);
 	}
 	return result;
 }
 
 static int pool_destroy(struct rig *rig, uint32_t worker, int client, uint32_t pool)
 {
-	return backend_engine.pool_destroy(inner(rig), worker, client,
-					   is(MASK_POOL) ? pool & 15 : pool);
+	return under(rig)->pool_destroy(inner(rig), worker, client,
+					is(MASK_POOL) ? pool & 15 : pool);
 }
 
 /* The old page, if a get leaves it where it is; it is put back where it does not. */
 static bool peek(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle,
 		 void *page)
 {
-	if (backend_engine.get(inner(rig), worker, client, handle, page))
+	if (under(rig)->get(inner(rig), worker, client, handle, page))
 		return false;
-	return backend_engine.put(inner(rig), worker, client, handle, page) == 0;
+	return under(rig)->put(inner(rig), worker, client, handle, page) == 0;
 }
 
 static int put(struct rig *rig, uint32_t worker, int client, const struct tmem_handle *handle,
@@ -318,21 +326,21 @@ static int put(struct rig *rig, uint32_t worker, int client, const struct tmem_h
 	if (is(KEEP_THE_FIRST) && peek(rig, worker, client, &h, old))
 		return 0;
 	if (is(RESTORE_WHEN_REFUSED)) {
-		backend_engine.freeze(inner(rig), client, false);
+		under(rig)->freeze(inner(rig), client, false);
 		there = peek(rig, worker, client, &h, old);
-		backend_engine.freeze(inner(rig), client, of(rig)->frozen);
+		under(rig)->freeze(inner(rig), client, of(rig)->frozen);
 	}
-	result = backend_engine.put(inner(rig), worker, client, &h, page);
+	result = under(rig)->put(inner(rig), worker, client, &h, page);
 	if (there && result) {
-		backend_engine.freeze(inner(rig), client, false);
-		if (backend_engine.put(inner(rig), worker, client, &h, old))
+		under(rig)->freeze(inner(rig), client, false);
+		if (under(rig)->put(inner(rig), worker, client, &h, old))
 			FAIL("nothing planted: the old page does not fit any more");
-		backend_engine.freeze(inner(rig), client, of(rig)->frozen);
+		under(rig)->freeze(inner(rig), client, of(rig)->frozen);
 	}
 	if (!result && is(LOSE_A_PAGE) && nth % 100 == 50)
-		backend_engine.flush(inner(rig), worker, client, &h);
+		under(rig)->flush(inner(rig), worker, client, &h);
 	if (!result && is(REFUSE_SOME) && nth % 1000 == 999) {
-		backend_engine.flush(inner(rig), worker, client, &h);
+		under(rig)->flush(inner(rig), worker, client, &h);
 		return -TMEM_ENOSPC;
 	}
 	if (is(KEEP_THE_POINTER)) {
@@ -359,9 +367,9 @@ static int get(struct rig *rig, uint32_t worker, int client, const struct tmem_h
 	uint64_t nth = count_up(&of(rig)->gets);
 	struct tmem_handle h = bent(handle);
 	const void *kept = of(rig)->last[h.index % REMEMBERED].page;
-	int result = backend_engine.get(inner(rig), worker, client, &h, page);
+	int result = under(rig)->get(inner(rig), worker, client, &h, page);
 
-	if (!result && is(PUT_BACK) && backend_engine.put(inner(rig), worker, client, &h, page))
+	if (!result && is(PUT_BACK) && under(rig)->put(inner(rig), worker, client, &h, page))
 		return result;
 	if (!result && is(FLIP_A_BIT) && nth % 5 == 0)
 		((uint8_t *)page)[nth % TMEM_PAGE_SIZE] ^= 1;
@@ -384,7 +392,7 @@ static int flush(struct rig *rig, uint32_t worker, int client, const struct tmem
 
 	if (is(FLUSH_NOTHING))
 		return 1;
-	result = backend_engine.flush(inner(rig), worker, client, &h);
+	result = under(rig)->flush(inner(rig), worker, client, &h);
 	return is(FROZEN_FLUSH_FAILS) && of(rig)->frozen && result == 1 ? -TMEM_EAGAIN : result;
 }
 
@@ -397,7 +405,7 @@ static int flush_range(struct rig *rig, uint32_t worker, int client,
 		count = (uint32_t)count;
 	if (is(ONE_MORE))
 		count++;
-	return backend_engine.flush_range(inner(rig), worker, client, &h, count);
+	return under(rig)->flush_range(inner(rig), worker, client, &h, count);
 }
 
 static int flush_object(struct rig *rig, uint32_t worker, int client,
@@ -405,7 +413,7 @@ static int flush_object(struct rig *rig, uint32_t worker, int client,
 {
 	struct tmem_handle h = bent(handle);
 
-	return backend_engine.flush_object(inner(rig), worker, client, &h);
+	return under(rig)->flush_object(inner(rig), worker, client, &h);
 }
 
 static void one(struct rig *rig, uint32_t worker, int client, struct tmem_op *op)
@@ -443,22 +451,22 @@ static void batch(struct rig *rig, uint32_t worker, int client, struct tmem_op *
 
 static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 {
-	return backend_engine.step(inner(rig), worker, budget);
+	return under(rig)->step(inner(rig), worker, budget);
 }
 
 static uint64_t reclaim(struct rig *rig, uint32_t worker, uint64_t bytes)
 {
-	return backend_engine.reclaim(inner(rig), worker, bytes);
+	return under(rig)->reclaim(inner(rig), worker, bytes);
 }
 
 static void set_capacity(struct rig *rig, uint64_t bytes)
 {
-	backend_engine.set_capacity(inner(rig), bytes);
+	under(rig)->set_capacity(inner(rig), bytes);
 }
 
 static int stats(struct rig *rig, int client, int pool, struct tmem_stats *out)
 {
-	int result = backend_engine.stats(inner(rig), client, pool, out);
+	int result = under(rig)->stats(inner(rig), client, pool, out);
 
 	if (is(TWICE_FREEABLE))
 		out->freeable *= 2;
@@ -471,33 +479,38 @@ static int stats(struct rig *rig, int client, int pool, struct tmem_stats *out)
 
 static int check(struct rig *rig, const char **what)
 {
-	return backend_engine.check(inner(rig), what);
+	return under(rig)->check(inner(rig), what);
 }
 
 static uint32_t touched(struct rig *rig, uint32_t worker)
 {
-	return backend_engine.touched(inner(rig), worker);
+	return under(rig)->touched(inner(rig), worker);
 }
 
 static uint64_t host_bytes(struct rig *rig)
 {
-	return backend_engine.host_bytes(inner(rig));
+	return under(rig)->host_bytes(inner(rig));
 }
 
 static void starve(struct rig *rig, uint64_t nth, bool for_good)
 {
-	backend_engine.starve(inner(rig), nth, for_good);
+	under(rig)->starve(inner(rig), nth, for_good);
 }
 
 static uint64_t refused(struct rig *rig)
 {
-	return backend_engine.refused(inner(rig));
+	return under(rig)->refused(inner(rig));
 }
 
-const struct backend backend_planted = {
+static void *page_alloc(struct rig *rig, int client)
+{
+	return under(rig)->page_alloc(inner(rig), client);
+}
+
+struct backend backend_planted = {
 	.name = "planted",
-	.can = CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_STARVE | CAN_THREADS |
-	       CAN_CODECS,
+	.can = CAN_ALL,
+	.bytes_most = UINT64_MAX,
 	.start = start,
 	.stop = stop,
 	.client_create = client_create,
@@ -530,3 +543,14 @@ const struct backend backend_planted = {
 	.starve = starve,
 	.refused = refused,
 };
+
+void planted_over(const struct backend *backend)
+{
+	below = backend;
+	backend_planted.can = backend->can;
+	backend_planted.extent_size = backend->extent_size;
+	backend_planted.keeps_reserve = backend->keeps_reserve;
+	backend_planted.bytes_most = backend->bytes_most;
+	backend_planted.kept_ready = backend->kept_ready;
+	backend_planted.page_alloc = backend->page_alloc ? page_alloc : NULL;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Negative controls: the engine behind a wrapper that breaks one rule of the
+ * Negative controls: a back-end behind a wrapper that breaks one rule of the
  * contract on purpose. A suite that does not notice is worth nothing, so each
  * fault names who has to.
  */
@@ -23,6 +23,9 @@ extern const struct planted_fault planted_faults[]; /* ends with one that has no
 /* Set before the back-end is started; NULL: the wrapper breaks nothing. */
 extern const struct planted_fault *planted_now;
 
-extern const struct backend backend_planted;
+extern struct backend backend_planted;
+
+/* Says what is behind the wrapper, and so what it is able to do. Once for a process. */
+void planted_over(const struct backend *backend);
 
 #endif

@@ -17,7 +17,7 @@ struct rig *rig_start(const struct backend *backend, const struct rig_setup *set
 	if (!full.persistent)
 		full.persistent = full.capacity / 2;
 	if (!full.extent_size)
-		full.extent_size = 64u << 10;
+		full.extent_size = backend->extent_size ? backend->extent_size : 64u << 10;
 	if (!full.workers)
 		full.workers = 1;
 	rig = backend->start(backend, &full);
@@ -134,6 +134,40 @@ int rig_get(struct rig *rig, int client, struct tmem_handle handle, uint64_t tag
 	return 1;
 }
 
+struct rig_row *rig_row_begin(struct rig *rig, int client)
+{
+	struct rig_row *row = calloc(1, sizeof(*row));
+
+	MUST(row != NULL);
+	row->rig = rig;
+	row->client = client;
+	return row;
+}
+
+void rig_row_send(struct rig_row *row)
+{
+	uint32_t i;
+
+	row->rig->backend->batch(row->rig, 0, row->client, row->op, row->count);
+	for (i = 0; i < row->count; i++) {
+		if (row->op[i].result)
+			row->why = row->op[i].result;
+		row->stored += !row->op[i].result;
+		row->refused += row->op[i].result != 0;
+	}
+	row->count = 0;
+}
+
+void rig_row_put(struct rig_row *row, struct tmem_handle handle, uint64_t tag)
+{
+	uint8_t *page = row->page[row->count];
+
+	page_fill(page, tag);
+	row->op[row->count++] = (struct tmem_op){TMEM_OP_PUT, 0, handle, 0, page};
+	if (row->count == RIG_ROW)
+		rig_row_send(row);
+}
+
 int rig_flush(struct rig *rig, int client, struct tmem_handle handle)
 {
 	return rig->backend->flush(rig, 0, client, &handle);
@@ -155,4 +189,19 @@ struct tmem_stats rig_stats(struct rig *rig, int client, int pool)
 
 	MUST_EQ(rig->backend->stats(rig, client, pool, &stats), 0);
 	return stats;
+}
+
+void *rig_page_alloc(struct rig *rig, int client)
+{
+	void *page = rig->backend->page_alloc ? rig->backend->page_alloc(rig, client)
+					      : aligned_alloc(TMEM_PAGE_SIZE, TMEM_PAGE_SIZE);
+
+	MUST(page != NULL);
+	return page;
+}
+
+void rig_page_free(struct rig *rig, void *page)
+{
+	if (!rig->backend->page_alloc)
+		free(page);
 }

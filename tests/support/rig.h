@@ -27,7 +27,10 @@ enum rig_can {
 	CAN_STATS = 1 << 3,
 	CAN_STARVE = 1 << 4, /* refuse the host's memory on demand, and count it */
 	CAN_THREADS = 1 << 5,
-	CAN_CODECS = 1 << 6 /* codecs of the test's own */
+	CAN_CODECS = 1 << 6,	 /* codecs of the test's own */
+	CAN_NO_SESSION = 1 << 7, /* pools before there is a session */
+	CAN_ALLOCATION = 1 << 8, /* another allocation for a client that lives */
+	CAN_ALL = (1 << 9) - 1
 };
 
 struct rig_setup {
@@ -47,7 +50,13 @@ struct rig {
 
 struct backend {
 	const char *name;
-	uint32_t can; /* enum rig_can */
+	uint32_t can;	      /* enum rig_can */
+	uint32_t extent_size; /* of its largest extents, whatever is asked for; 0: as asked for */
+	/* A capacity below what allocations may sum up to is refused. */
+	bool keeps_reserve;
+	uint64_t bytes_most; /* a larger number of bytes cannot be said */
+	/* Bytes that the host takes by itself, at any time, to have them ready. */
+	uint64_t kept_ready;
 	struct rig *(*start)(const struct backend *backend, const struct rig_setup *setup);
 	/* NULL, or what was wrong at the end: a leak, a broken order of locks. */
 	const char *(*stop)(struct rig *rig);
@@ -89,7 +98,13 @@ struct backend {
 	/* @client -1: the host; @pool -1: all of the client's. */
 	int (*stats)(struct rig *rig, int client, int pool, struct tmem_stats *stats);
 	int (*check)(struct rig *rig, const char **what);
-	uint32_t (*touched)(struct rig *rig, uint32_t worker);
+	uint32_t (*touched)(struct rig *rig, uint32_t worker); /* NULL: nobody counts */
+
+	/*
+	 * A page whose bytes the host itself reads and writes, where there is
+	 * such memory between the two; it ends with the rig. NULL: any is.
+	 */
+	void *(*page_alloc)(struct rig *rig, int client);
 
 	/* Bytes that the host has handed out and not got back. */
 	uint64_t (*host_bytes)(struct rig *rig);
@@ -127,9 +142,30 @@ struct tmem_handle rig_handle(uint32_t pool, uint64_t object, uint32_t index);
 int rig_put(struct rig *rig, int client, struct tmem_handle handle, uint64_t tag);
 /* 1: the page of this tag came back; else what get said. Dies on any other page. */
 int rig_get(struct rig *rig, int client, struct tmem_handle handle, uint64_t tag);
+
+/* Puts that travel together, where it is only their number that matters. */
+#define RIG_ROW 32
+struct rig_row {
+	struct rig *rig;
+	int client;
+	uint32_t stored;
+	uint32_t refused;
+	int why; /* of the last one that was refused */
+	uint32_t count;
+	struct tmem_op op[RIG_ROW];
+	uint8_t page[RIG_ROW][TMEM_PAGE_SIZE];
+};
+/* The caller frees it, after the last rig_row_send(). */
+struct rig_row *rig_row_begin(struct rig *rig, int client);
+void rig_row_put(struct rig_row *row, struct tmem_handle handle, uint64_t tag);
+void rig_row_send(struct rig_row *row);
+
 int rig_flush(struct rig *rig, int client, struct tmem_handle handle);
 int rig_flush_range(struct rig *rig, int client, struct tmem_handle handle, uint64_t count);
 int rig_flush_object(struct rig *rig, int client, struct tmem_handle handle);
 struct tmem_stats rig_stats(struct rig *rig, int client, int pool);
+/* A page as page_alloc() gives it, of the test's own memory where there is none such. */
+void *rig_page_alloc(struct rig *rig, int client);
+void rig_page_free(struct rig *rig, void *page);
 
 #endif
