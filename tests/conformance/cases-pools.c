@@ -214,7 +214,9 @@ static void pool_number_is_not_reused(const struct backend *backend)
 		for (i = 0; i < count; i++) {
 			if (pool == given[i])
 				FAIL("number %d is given for the second time", pool);
-			no_such_pool(rig, client, (uint32_t)given[i]);
+			/* The latest, and of the others some: over a wire each takes its time. */
+			if (count - i <= 16 || i % 16 == count % 16)
+				no_such_pool(rig, client, (uint32_t)given[i]);
 		}
 		given[count++] = pool;
 		MUST_EQ(rig_put(rig, client, rig_handle((uint32_t)pool, 1, 1),
@@ -381,7 +383,7 @@ const struct conformance_case cases_pools[] = {
 	{"1", "pool-number-is-not-reused", ADMIN, pool_number_is_not_reused},
 	{"9", "one-page-pool", ADMIN | CAN_STATS, one_page_pool},
 	{"1", "same-nonce-resumes-the-session", ADMIN, same_nonce_resumes_the_session},
-	{"1", "first-nonce-keeps-what-was-made-before", ADMIN,
+	{"1", "first-nonce-keeps-what-was-made-before", ADMIN | CAN_NO_SESSION,
 	 first_nonce_keeps_what_was_made_before},
 	{"1", "another-nonce-ends-the-former-life", ADMIN | CAN_STATS,
 	 another_nonce_ends_the_former_life},
