@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting, holding and releasing the daemon: see captive.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "captive.h"
+#include "must.h"
+
+/* A daemon that hangs ends by this, after every test that could wait for it. */
+#define SECONDS_MOST 900
+
+const char *captive_tmemd;
+
+void captive_set_memory(struct captive *captive, uint64_t memory)
+{
+	char line[64];
+	int length = snprintf(line, sizeof(line), "memory = %" PRIu64 " bytes\n", memory);
+
+	MUST_EQ(ftruncate(captive->config, 0), 0);
+	MUST_EQ(pwrite(captive->config, line, (size_t)length, 0), length);
+}
+
+/* Does not return. The command that the daemon serves says where, and lives by the leash. */
+static void become_daemon(int config, const int leash[2], const int said[2], uint64_t persistent)
+{
+	char file[32], bytes[32];
+
+	alarm(SECONDS_MOST);
+	if (dup2(leash[0], STDIN_FILENO) < 0 || dup2(said[1], STDOUT_FILENO) < 0 ||
+	    fcntl(config, F_SETFD, 0))
+		_exit(126);
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", config);
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, persistent);
+	execl(captive_tmemd, captive_tmemd, "--config", file, "--persistent", bytes,
+	      "--at-own-risk", "--log-level", "error", "--control-idle", "3600", "--run", "sh",
+	      "-c", "echo \"$TMEM_CONTROL\" && exec cat", (char *)NULL);
+	dprintf(STDERR_FILENO, "%s: %s\n", captive_tmemd, strerror(errno));
+	_exit(127);
+}
+
+static void read_line(int fd, char *line, size_t room)
+{
+	size_t have = 0;
+
+	for (;;) {
+		ssize_t got = read(fd, line + have, room - have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			FAIL("%s does not come up", captive_tmemd);
+		have += (size_t)got;
+		if (line[have - 1] == '\n')
+			break;
+		if (have == room)
+			FAIL("the control socket's path is too long");
+	}
+	line[have - 1] = '\0';
+}
+
+void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent)
+{
+	int leash[2], said[2];
+
+	if (!captive_tmemd)
+		FAIL("which tmemd? --tmemd PROGRAM");
+	captive->config = memfd_create("tmemd.conf", MFD_CLOEXEC);
+	MUST(captive->config >= 0);
+	/* Who could write it could say what is stored where: the daemon looks. */
+	MUST_EQ(fchmod(captive->config, 0600), 0);
+	captive_set_memory(captive, memory);
+	MUST_EQ(pipe2(leash, O_CLOEXEC), 0);
+	MUST_EQ(pipe2(said, O_CLOEXEC), 0);
+	captive->pid = fork();
+	MUST(captive->pid >= 0);
+	if (!captive->pid)
+		become_daemon(captive->config, leash, said, persistent);
+	close(leash[0]);
+	close(said[1]);
+	captive->leash = leash[1];
+	read_line(said[0], captive->control, sizeof(captive->control));
+	close(said[0]);
+}
+
+int captive_stop(struct captive *captive)
+{
+	int status;
+
+	close(captive->leash);
+	close(captive->config);
+	while (waitpid(captive->pid, &status, 0) < 0)
+		MUST_EQ(errno, EINTR);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tmemd of a test's own, in a directory of its own. It serves as long as
+ * the test holds the other end of a pipe, so it never outlives the test,
+ * however that ends, and leaves no directory behind.
+ */
+#ifndef TESTS_CAPTIVE_H
+#define TESTS_CAPTIVE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The program; to be set before the first captive is started. */
+extern const char *captive_tmemd;
+
+struct captive {
+	pid_t pid;
+	int leash;	   /* closed: the daemon ends */
+	int config;	   /* what a reload reads, in no directory */
+	char control[128]; /* the path of its control socket */
+};
+
+/* Returns when the control socket is served; dies if that does not come about. */
+void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent);
+
+/* Writes down another --memory, for a reload to find. */
+void captive_set_memory(struct captive *captive, uint64_t memory);
+
+/* The daemon's exit status, 128 and more for a signal. */
+int captive_stop(struct captive *captive);
+
+#endif
