@@ -8,6 +8,7 @@
 #include "guest.h"
 #include "lock_memory.h"
 #include "options.h"
+#include "registry.h"
 #include "request.h"
 #include "template.h"
 
@@ -52,9 +53,7 @@ static void finish_removals(struct daemon *daemon)
 		if (stats.allocation <= promised ||
 		    !tmem_engine_step(daemon->engine, daemon->worker, REMOVAL_STEPS))
 			return;
-		for (entry = daemon->guests; entry; entry = entry->next)
-			guest_look(entry->guest);
-		(void)template_turn(daemon);
+		registry_look(daemon);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <tmem/engine.h>
 
 #include "grants.h"
+#include "turns.h"
 
 struct control;
 struct guest;
@@ -58,6 +59,8 @@ struct daemon {
 	uint64_t memory;     /* bytes: the engine's capacity */
 	uint64_t persistent; /* bytes that allocations may sum up to */
 	const struct lock_memory *protection;
+
+	struct turns turns; /* of all guests and of all templates' clients */
 
 	/* Changed by control operations. */
 	struct entry *guests;

@@ -40,6 +40,7 @@ struct guest {
 
 	struct session_host host;
 	struct session *session; /* NULL: nobody is connected */
+	struct turn turn;
 
 	bool in_use;
 	void (*in_use_hook)(struct guest *guest, bool in_use, void *arg);
@@ -82,7 +83,15 @@ static void on_ended(void *arg, enum guest_error error)
 	}
 	session_destroy(guest->session);
 	guest->session = NULL;
+	turn_leave(&guest->turn);
 	log_info("guest %s: disconnected", guest->name);
+}
+
+static void on_woken(void *arg)
+{
+	struct guest *guest = arg;
+
+	turn_want(&guest->turn);
 }
 
 static void on_in_use(void *arg, bool in_use)
@@ -157,6 +166,22 @@ static void arm_timer(struct guest *guest)
 	if (guest->timer_armed)
 		return;
 	guest->timer_armed = !timerfd_settime(guest->timer.fd, 0, &soon, NULL);
+}
+
+static enum turn_end on_turn(struct turn *turn, uint32_t *budget)
+{
+	struct guest *guest = (struct guest *)((char *)turn - offsetof(struct guest, turn));
+	enum guest_error error;
+	bool more;
+
+	error = session_turn(guest->session, budget, &more);
+	if (error) {
+		on_ended(guest, error);
+		return TURN_GONE;
+	}
+	if (guest->disk.frozen)
+		arm_timer(guest);
+	return more ? TURN_MORE : TURN_IDLE;
 }
 
 static int start_listening(struct guest *guest, const char *path)
@@ -307,6 +332,7 @@ static void fill_host(struct guest *guest, const struct guest_config *config)
 	guest->host.name = guest->name;
 	guest->host.queues = config->queues ? config->queues : GUEST_QUEUES_DEFAULT;
 	guest->host.in_use = on_in_use;
+	guest->host.woken = on_woken;
 	guest->host.ended = on_ended;
 	guest->host.arg = guest;
 }
@@ -338,6 +364,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	guest->kind = config->kind;
 	guest->in_use = config->contents_unknown;
 	fill_host(guest, config);
+	turn_init(&guest->turn, &daemon->turns, on_turn);
 
 	error = create_client(guest, config);
 	if (error)
@@ -376,29 +403,10 @@ void guest_destroy(struct guest *guest)
 	free(guest);
 }
 
-bool guest_turn(struct guest *guest)
-{
-	enum guest_error error;
-	bool more;
-
-	if (!guest->session)
-		return false;
-	error = session_turn(guest->session, &more);
-	if (error) {
-		on_ended(guest, error);
-		return false;
-	}
-	if (guest->disk.frozen)
-		arm_timer(guest);
-	return more;
-}
-
 void guest_look(struct guest *guest)
 {
-	if (!guest->session)
-		return;
-	session_retry(guest->session);
-	(void)guest_turn(guest);
+	if (guest->session)
+		session_retry(guest->session);
 }
 
 void guest_figures(const struct guest *guest, struct guest_figures *figures)

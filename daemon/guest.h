@@ -18,7 +18,7 @@ struct guest;
 struct latency;
 struct tmem_client;
 
-/* Pages that one queue may move before the others have their turn. */
+/* Pages that one queue may move before the client's other queues have their turn. */
 #define GUEST_TURN_PAGES 64
 
 #define GUEST_QUEUES_MAX     16
@@ -154,10 +154,7 @@ struct guest_figures {
 int guest_create(struct daemon *daemon, const struct guest_config *config, struct guest **guest);
 void guest_destroy(struct guest *guest);
 
-/* Serves at most GUEST_TURN_PAGES pages per queue. True: more is waiting, call again. */
-bool guest_turn(struct guest *guest);
-
-/* A turn in the middle of something long: looks at every queue, kicked or not. */
+/* In the middle of something long: its next turn looks at every queue, kicked or not. */
 void guest_look(struct guest *guest);
 
 void guest_figures(const struct guest *guest, struct guest_figures *figures);

@@ -162,6 +162,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_set_level(options.log_level);
+	turns_init(&daemon.turns);
 	daemon.options = &options;
 	daemon.run_dir = &run_dir;
 	if (!store_sizes(&options, &daemon.memory, &daemon.persistent)) {

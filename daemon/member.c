@@ -29,7 +29,7 @@ void member_end(struct member *member)
 	struct members *members = member->members;
 
 	link_out(&member->all);
-	link_out(&member->ready);
+	turn_leave(&member->turn);
 	members->counters.busy_ns += member->busy_ns;
 	latency_add(&members->latency, &member->latency);
 	if (member->session)
@@ -92,7 +92,7 @@ static void on_ended(void *arg, enum guest_error error)
 	}
 	session_destroy(member->session);
 	member->session = NULL;
-	link_out(&member->ready);
+	turn_leave(&member->turn);
 	if (!member->device.client || !members->config->linger_seconds) {
 		member_end(member);
 		return;
@@ -105,8 +105,21 @@ static void on_woken(void *arg)
 {
 	struct member *member = arg;
 
-	if (!link_is_in(&member->ready))
-		link_last(&member->members->ready, &member->ready);
+	turn_want(&member->turn);
+}
+
+static enum turn_end on_turn(struct turn *turn, uint32_t *budget)
+{
+	struct member *member =
+		(struct member *)(void *)((char *)turn - offsetof(struct member, turn));
+	enum guest_error error;
+	bool more;
+
+	error = session_turn(member->session, budget, &more);
+	if (!error)
+		return more ? TURN_MORE : TURN_IDLE;
+	on_ended(member, error);
+	return TURN_GONE;
 }
 
 /* A device is never in use as a disk is: HELLO says what is lost. */
@@ -295,7 +308,7 @@ static void fill_member(struct members *members, struct member *member)
 	};
 
 	link_init(&member->all);
-	link_init(&member->ready);
+	turn_init(&member->turn, &members->daemon->turns, on_turn);
 	member->members = members;
 	member->id = ++members->last_id;
 	member->host = host;
@@ -369,29 +382,6 @@ static void stop_timer(struct members *members)
 	close(members->timer.fd);
 }
 
-/* Those with more, and those that come up meanwhile, have the next turn. */
-bool members_turn(struct members *members)
-{
-	struct link *link, last;
-	enum guest_error error;
-	bool more;
-
-	link_init(&last);
-	link_last(&members->ready, &last);
-	for (link = members->ready.next; link != &last; link = members->ready.next) {
-		struct member *member = MEMBER_OF(link, ready);
-
-		link_out(link);
-		error = session_turn(member->session, &more);
-		if (error)
-			on_ended(member, error);
-		else if (more)
-			on_woken(member);
-	}
-	link_out(&last);
-	return link_is_in(&members->ready);
-}
-
 int members_open(struct members *members, struct daemon *daemon,
 		 const struct template_config *config)
 {
@@ -401,7 +391,6 @@ int members_open(struct members *members, struct daemon *daemon,
 	members->daemon = daemon;
 	members->config = config;
 	link_init(&members->all);
-	link_init(&members->ready);
 	members->pages = device_pages_create();
 	if (!members->pages)
 		return -ENOMEM;

@@ -13,12 +13,13 @@
 #include "link.h"
 #include "session.h"
 #include "template.h"
+#include "turns.h"
 
 struct members;
 
 struct member {
-	struct link all;   /* members->all */
-	struct link ready; /* members->ready: its session has something to do */
+	struct link all; /* members->all */
+	struct turn turn;
 	struct members *members;
 	uint64_t id;
 	uid_t uid;
@@ -42,7 +43,6 @@ struct members {
 	struct watch timer;	    /* for the first deadline */
 	struct device_pages *pages; /* all devices' */
 	struct link all;
-	struct link ready;
 	uint64_t last_id;
 	struct guest_counters counters;
 	struct latency latency;		 /* of members that ended */
@@ -63,8 +63,5 @@ void members_admit(struct members *members, int fd);
 
 /* Ends a member, its connection and its client. */
 void member_end(struct member *member);
-
-/* Each of those that are ready has one turn. True: one of them has more waiting. */
-bool members_turn(struct members *members);
 
 #endif

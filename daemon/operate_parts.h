@@ -71,7 +71,4 @@ bool operate_shared_auth(struct daemon *daemon, const struct request *request,
 			 struct json_object **ok, struct refusal *refusal);
 bool operate_reload(struct daemon *daemon, struct json_object **ok, struct refusal *refusal);
 
-/* A turn of all guests in the middle of something long. */
-void operate_look_at_guests(struct daemon *daemon);
-
 #endif

@@ -12,6 +12,7 @@
 #include "guest.h"
 #include "json.h"
 #include "log.h"
+#include "registry.h"
 #include "request.h"
 #include "template.h"
 
@@ -106,15 +107,6 @@ bool operate_freeable(struct daemon *daemon, const struct request *request, stru
 	return true;
 }
 
-void operate_look_at_guests(struct daemon *daemon)
-{
-	struct entry *entry;
-
-	for (entry = daemon->guests; entry; entry = entry->next)
-		guest_look(entry->guest);
-	(void)template_turn(daemon);
-}
-
 /* Whose pages were dropped is not known where they were anybody's. */
 static void tell_dropped(struct daemon *daemon, const struct operate_target *target)
 {
@@ -157,7 +149,7 @@ bool operate_flush(struct daemon *daemon, const struct request *request, struct 
 		if (!got)
 			break;
 		given_back += got;
-		operate_look_at_guests(daemon);
+		registry_look(daemon);
 	}
 	if (given_back)
 		tell_dropped(daemon, &target);

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "loop.h"
 #include "options.h"
+#include "registry.h"
 #include "report.h"
 #include "request.h"
 
@@ -41,7 +42,7 @@ static void resize(struct daemon *daemon, uint64_t memory)
 
 		daemon->memory -= left < OPERATE_PIECE ? left : OPERATE_PIECE;
 		tmem_engine_set_capacity(daemon->engine, daemon->worker, daemon->memory);
-		operate_look_at_guests(daemon);
+		registry_look(daemon);
 	}
 	if (daemon->memory < memory) {
 		daemon->memory = memory;

@@ -193,12 +193,13 @@ bool registry_any_in_use(const struct daemon *daemon)
 	return false;
 }
 
-bool registry_turn(struct daemon *daemon)
+void registry_look(struct daemon *daemon)
 {
 	struct entry *entry;
-	bool more = false;
+	uint32_t pages;
 
 	for (entry = daemon->guests; entry; entry = entry->next)
-		more |= guest_turn(entry->guest);
-	return more;
+		guest_look(entry->guest);
+	for (pages = 0; pages < GUEST_TURN_PAGES; pages += TURNS_PART)
+		turns_everybody(&daemon->turns);
 }

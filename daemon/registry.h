@@ -43,7 +43,10 @@ void registry_remove(struct entry *entry);
 /* True: a disk that a front-end uses, or used when an earlier daemon died. */
 bool registry_any_in_use(const struct daemon *daemon);
 
-/* One turn of each guest. True: one of them has more waiting. */
-bool registry_turn(struct daemon *daemon);
+/*
+ * In the middle of something long: every client is served as much as in one
+ * turn of a queue, kicks that were not fetched included where a guest has them.
+ */
+void registry_look(struct daemon *daemon);
 
 #endif

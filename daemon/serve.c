@@ -51,9 +51,8 @@ void serve_block_signals(void)
 bool serve_turn(void *arg)
 {
 	struct daemon *daemon = arg;
-	bool more = registry_turn(daemon);
 
-	return template_turn(daemon) || more;
+	return turns_round(&daemon->turns);
 }
 
 bool serve_idle(void *arg)

@@ -2,10 +2,10 @@
 /*
  * The life of a connection: bytes become messages, kicks become turns.
  *
- * A turn serves at most GUEST_TURN_PAGES pages of each queue, beginning with
- * another queue each time. A request may stay open from turn to turn; one
- * that has to wait for something is put aside, and what comes behind it goes
- * on.
+ * A turn serves as many pages as its caller says, and the next one goes on
+ * where it ended: at most GUEST_TURN_PAGES pages of a queue before the next
+ * queue. A request may stay open from turn to turn; one that has to wait for
+ * something is put aside, and what comes behind it goes on.
  */
 #include "session.h"
 #include "log.h"
@@ -61,7 +61,7 @@ static void mark_pending(struct session *session, struct session_queue *queue)
 	if (!queue->pending)
 		queue->came = now();
 	queue->pending = true;
-	if (!session->pending && host->woken)
+	if (!session->pending)
 		host->woken(host->arg);
 	session->pending = true;
 }
@@ -90,6 +90,7 @@ int session_create(const struct session_host *host, int fd, struct session **out
 	if (!session->requests)
 		goto err_session;
 	session->host = host;
+	session->left = GUEST_TURN_PAGES;
 	guest_mem_init(&session->mem);
 	for (i = 0; i < host->queues; i++) {
 		session->queue[i].session = session;
@@ -498,20 +499,20 @@ static enum guest_error serve(struct session *session, struct session_queue *que
 	return GUEST_OK;
 }
 
-static enum guest_error turn_of(struct session *session, struct session_queue *queue)
+static enum guest_error turn_of(struct session *session, struct session_queue *queue,
+				uint32_t *budget)
 {
-	uint32_t budget = GUEST_TURN_PAGES;
 	enum guest_error error;
 	bool more;
 
-	while (budget) {
+	while (*budget) {
 		if (!queue->open) {
 			error = open_request(session, queue);
 			if (error)
 				return error;
 		}
 		if (queue->open) {
-			error = serve(session, queue, &budget);
+			error = serve(session, queue, budget);
 			if (error)
 				return error;
 			continue;
@@ -539,28 +540,41 @@ static bool is_running(const struct session *session, const struct session_queue
 	       (queue->enabled || !(session->features >> VHOST_USER_F_PROTOCOL & 1));
 }
 
-static enum guest_error turn_all(struct session *session)
+/* One queue's part of @budget. */
+static enum guest_error turn_next(struct session *session, uint32_t *budget)
 {
-	uint16_t i, count = session->host->queues;
-	struct session_queue *queue;
-	enum guest_error error;
+	struct session_queue *queue = &session->queue[session->first];
+	uint32_t given = *budget < session->left ? *budget : session->left, kept = given;
+	enum guest_error error = GUEST_OK;
 
-	session->pending = false;
-	for (i = 0; i < count; i++) {
-		queue = &session->queue[(session->first + i) % count];
-		if (!queue->pending || !is_running(session, queue))
-			continue;
-		error = turn_of(session, queue);
-		if (error)
-			return error;
-		if (queue->pending)
-			session->pending = true;
-	}
-	session->first = (uint16_t)((session->first + 1) % count);
-	return GUEST_OK;
+	if (queue->pending && is_running(session, queue))
+		error = turn_of(session, queue, &kept);
+	*budget -= given - kept;
+	session->left -= given - kept;
+	/* It goes on in the next turn, if this one ends before its part does. */
+	if (!error && queue->pending && !kept && session->left)
+		return GUEST_OK;
+	session->first = (uint16_t)((session->first + 1) % session->host->queues);
+	session->left = GUEST_TURN_PAGES;
+	return error;
 }
 
-enum guest_error session_turn(struct session *session, bool *more)
+static enum guest_error turn_all(struct session *session, uint32_t *budget)
+{
+	uint16_t i, count = session->host->queues;
+	enum guest_error error = GUEST_OK;
+
+	for (i = 0; i < count && *budget && !error; i++)
+		error = turn_next(session, budget);
+	session->pending = false;
+	for (i = 0; i < count; i++) {
+		if (session->queue[i].pending && is_running(session, &session->queue[i]))
+			session->pending = true;
+	}
+	return error;
+}
+
+enum guest_error session_turn(struct session *session, uint32_t *budget, bool *more)
 {
 	enum guest_error error;
 	uint64_t begun;
@@ -570,7 +584,7 @@ enum guest_error session_turn(struct session *session, bool *more)
 		return GUEST_OK;
 	begun = now();
 	session->answers.now = begun;
-	error = turn_all(session);
+	error = turn_all(session, budget);
 	if (session->answers.now == begun)
 		session->answers.now = now();
 	*session->host->busy_ns += session->answers.now - begun;

@@ -28,7 +28,7 @@ struct session_host {
 	uint16_t queues;
 	/* The front-end started a ring, or took a fresh start that freed what was lost. */
 	void (*in_use)(void *arg, bool in_use);
-	/* Something came up for the next turn. NULL: nobody asks. */
+	/* Something came up for the next turn. */
 	void (*woken)(void *arg);
 	/* The session is over, with @error or by its peer's wish; destroy it. */
 	void (*ended)(void *arg, enum guest_error error);
@@ -71,7 +71,8 @@ struct session {
 	uint64_t protocol_features;
 	bool pending;	/* some queue is */
 	bool used;	/* a ring was started */
-	uint16_t first; /* queue whose turn comes first */
+	uint16_t first; /* queue whose turn it is */
+	uint32_t left;	/* pages that it may have before the next one's turn */
 	struct guest_mem mem;
 	struct inflight inflight;
 	struct session_answers answers;
@@ -91,8 +92,8 @@ void session_destroy(struct session *session);
 /* Reads what has come. *@closed: the peer ended the connection between messages. */
 enum guest_error session_receive(struct session *session, bool *closed);
 
-/* Serves each queue's turn. *@more: something is left. */
-enum guest_error session_turn(struct session *session, bool *more);
+/* Serves *@budget pages at most, and leaves there what it did not need. *@more: something is left. */
+enum guest_error session_turn(struct session *session, uint32_t *budget, bool *more);
 
 /* Requests that were put aside are tried again. */
 void session_retry(struct session *session);

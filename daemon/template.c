@@ -343,13 +343,3 @@ void template_tell(struct template *template, uint64_t news, uint64_t wanted)
 			session_retry(member->session);
 	}
 }
-
-bool template_turn(struct daemon *daemon)
-{
-	struct template *template;
-	bool more = false;
-
-	for (template = daemon->templates; template; template = template->next)
-		more |= members_turn(&template->members);
-	return more;
-}

@@ -123,7 +123,4 @@ int template_end_client(struct template *template, uint64_t id);
 /* Ephemeral pages were given back, or something else is news (TMEM_NEWS_*): all are told. */
 void template_tell(struct template *template, uint64_t news, uint64_t wanted);
 
-/* One turn of each template. True: one of them has more waiting. */
-bool template_turn(struct daemon *daemon);
-
 #endif

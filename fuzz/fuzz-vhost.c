@@ -55,6 +55,10 @@ static void on_in_use(void *arg, bool in_use)
 {
 }
 
+static void on_woken(void *arg)
+{
+}
+
 static void on_ended(void *arg, enum guest_error error)
 {
 }
@@ -105,6 +109,7 @@ static void set_up(void)
 	world.host.name = "fuzz";
 	world.host.queues = 2;
 	world.host.in_use = on_in_use;
+	world.host.woken = on_woken;
 	world.host.ended = on_ended;
 }
 
@@ -187,11 +192,12 @@ static void send_bytes(const void *bytes, size_t size, uint8_t fds, uint8_t coun
 
 static void take_turns(void)
 {
-	uint32_t turns = 0;
+	uint32_t turns = 0, budget;
 	bool more = true;
 
 	while (more && turns++ < TURNS_MOST) {
-		if (session_turn(world.session, &more)) {
+		budget = GUEST_TURN_PAGES;
+		if (session_turn(world.session, &budget, &more)) {
 			close_session();
 			open_session();
 			return;

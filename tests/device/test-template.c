@@ -38,7 +38,6 @@ static int set_up(void **state)
 	struct place *place = calloc(1, sizeof(*place));
 
 	place->harness = harness_create();
-	harness_also(place->harness, template_turn);
 	strcpy(place->path, harness_path(place->harness, "template"));
 	place->config.name = "processes";
 	place->config.socket_path = place->path;

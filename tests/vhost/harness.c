@@ -23,7 +23,6 @@ struct harness {
 	bool busy;  /* the last turn left something */
 	uint64_t turns;
 	uint64_t idle_rounds;
-	bool (*also)(struct daemon *daemon);
 };
 
 static void must(bool ok, const char *what)
@@ -37,18 +36,9 @@ static void must(bool ok, const char *what)
 static bool turn(void *arg)
 {
 	struct harness *harness = arg;
-	int i;
 
-	harness->busy = false;
-	for (i = 0; i < GUESTS; i++) {
-		if (!harness->guest[i])
-			continue;
-		harness->turns++;
-		if (guest_turn(harness->guest[i]))
-			harness->busy = true;
-	}
-	if (harness->also && harness->also(&harness->daemon))
-		harness->busy = true;
+	harness->turns++;
+	harness->busy = turns_round(&harness->daemon.turns);
 	return harness->busy;
 }
 
@@ -85,6 +75,7 @@ struct harness *harness_create_sized(uint64_t capacity, uint64_t persistent)
 
 	must(harness != NULL, "no memory");
 	log_set_level(getenv("TEST_VERBOSE") ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+	turns_init(&harness->daemon.turns);
 	strcpy(harness->directory, "/tmp/tmem-vhost-XXXXXX");
 	must(mkdtemp(harness->directory) != NULL, "no directory");
 	must(!tmem_arena_create(&arena, &harness->arena), "no arena");
@@ -111,11 +102,6 @@ void harness_destroy(struct harness *harness)
 	tmem_arena_destroy(harness->arena);
 	must(!rmdir(harness->directory), "something was left in the directory of sockets");
 	free(harness);
-}
-
-void harness_also(struct harness *harness, bool (*turn_of)(struct daemon *daemon))
-{
-	harness->also = turn_of;
 }
 
 struct daemon *harness_daemon(struct harness *harness)

@@ -21,9 +21,6 @@ struct harness *harness_create_sized(uint64_t capacity, uint64_t persistent);
 /* Runs tmem_engine_check, and destroys what is left. */
 void harness_destroy(struct harness *harness);
 
-/* A turn for more than the guests. */
-void harness_also(struct harness *harness, bool (*turn_of)(struct daemon *daemon));
-
 struct daemon *harness_daemon(struct harness *harness);
 /* A path in the harness's own directory; valid until the next call. */
 const char *harness_path(struct harness *harness, const char *name);
@@ -43,7 +40,7 @@ void harness_pump_for(struct harness *harness, int ms);
 /* Serves until killed; for a daemon in a process of its own. */
 void harness_serve(struct harness *harness);
 
-/* Turns of the guests since the last call. */
+/* Rounds of all turns since the last call. */
 uint64_t harness_turns(struct harness *harness);
 
 /* Does all background work: pages that were flushed are no longer counted. */
