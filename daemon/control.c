@@ -13,7 +13,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +22,14 @@
 
 #include "daemon.h"
 #include "json.h"
+#include "listener.h"
 #include "log.h"
 #include "loop.h"
 #include "operate.h"
 #include "options.h"
 #include "request.h"
-#include "socket_path.h"
 
 #define CONNECTIONS 16
-#define BACKLOG	    32
 
 #define HOLDER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -56,10 +54,8 @@ struct connection {
 
 struct control {
 	struct daemon *daemon;
-	struct socket_path socket;
-	struct watch listener; /* on the socket */
+	struct listener listener;
 	struct connection connections[CONNECTIONS];
-	int spare; /* given up to be able to refuse a peer when descriptors run out */
 };
 
 static void arm(struct connection *connection, uint64_t first_ms, uint64_t every_ms)
@@ -317,7 +313,7 @@ static void connection_timer(struct watch *watch, uint32_t ready)
 }
 
 /* One line of farewell, if it fits into the socket as it is. */
-static void turn_away(int fd, const char *code, const char *text)
+static void dismiss(int fd, const char *code, const char *text)
 {
 	struct refusal refusal;
 	size_t length;
@@ -328,6 +324,11 @@ static void turn_away(int fd, const char *code, const char *text)
 	if (line && send(fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("control: a refused peer did not listen: %m");
 	free(line);
+}
+
+static void turn_away(int fd, const char *code, const char *text)
+{
+	dismiss(fd, code, text);
 	close(fd);
 }
 
@@ -387,65 +388,38 @@ static void admit(struct control *control, int fd)
 		turn_away(fd, "ENOMEM", "no memory or descriptors for another connection");
 }
 
-/* A peer that cannot be accepted stays in the queue, and the loop would never sleep again. */
-static void shed(struct control *control)
-{
-	int fd;
-
-	if (control->spare < 0)
-		return;
-	close(control->spare);
-	fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		turn_away(fd, "EMFILE", "tmemd has no descriptor left");
-	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static void listener_ready(struct watch *watch, uint32_t ready)
 {
 	struct control *control = HOLDER(watch, struct control, listener);
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool last;
+	int fd = listener_accept(&control->listener, &last);
 
-	(void)ready;
-	if (fd >= 0)
+	if (fd >= 0 && !last) {
 		admit(control, fd);
-	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-		shed(control);
+	} else if (fd >= 0) {
+		dismiss(fd, "EMFILE", "tmemd has no descriptor left");
+		listener_refuse(&control->listener, fd);
+	}
 }
 
 bool control_open(struct daemon *daemon, const char *path, struct control **opened)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	const char *why;
-	int error;
 
 	if (!control) {
 		log_error("no memory for the control socket");
 		return false;
 	}
 	control->daemon = daemon;
-	control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (socket_path_open(&control->socket, path, BACKLOG, &why)) {
+	if (listener_open(&control->listener, daemon->loop, path, listener_ready, &why)) {
 		log_error("cannot make the control socket %s: %s; give another path with --control",
 			  path, why);
-		goto err_free;
-	}
-	control->listener = (struct watch){control->socket.fd, EPOLLIN, listener_ready};
-	error = loop_add(daemon->loop, &control->listener);
-	if (error) {
-		log_error("cannot wait for the control socket: %s", strerror(-error));
-		goto err_close;
+		free(control);
+		return false;
 	}
 	*opened = control;
 	return true;
-
-err_close:
-	socket_path_close(&control->socket);
-err_free:
-	if (control->spare >= 0)
-		close(control->spare);
-	free(control);
-	return false;
 }
 
 void control_close(struct control *control)
@@ -456,9 +430,6 @@ void control_close(struct control *control)
 		if (control->connections[i].control)
 			drop(&control->connections[i]);
 	}
-	loop_remove(control->daemon->loop, &control->listener);
-	socket_path_close(&control->socket);
-	if (control->spare >= 0)
-		close(control->spare);
+	listener_close(&control->listener);
 	free(control);
 }

@@ -7,21 +7,18 @@
 #include "daemon.h"
 #include "device.h"
 #include "disk.h"
+#include "listener.h"
 #include "log.h"
 #include "session.h"
-#include "socket_path.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 /* How often a frozen disk tries whether it has thawed, in nanoseconds. */
 #define RETRY_NS 20000000l
-
-#define BACKLOG 4
 
 struct guest {
 	struct daemon *daemon;
@@ -33,8 +30,7 @@ struct guest {
 	struct guest_counters counters;
 	struct latency latency;
 
-	struct socket_path socket;
-	struct watch listener; /* on the socket */
+	struct listener listener;
 	struct watch timer;
 	bool timer_armed;
 
@@ -123,12 +119,15 @@ static bool is_taken(struct guest *guest)
 static void on_connect(struct watch *watch, uint32_t ready)
 {
 	struct guest *guest = (struct guest *)((char *)watch - offsetof(struct guest, listener));
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool last;
+	int fd = listener_accept(&guest->listener, &last);
 	int error;
 
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			count_error(guest, GUEST_ERROR_no_resources);
+	if (fd < 0)
+		return;
+	if (last) {
+		listener_refuse(&guest->listener, fd);
+		count_error(guest, GUEST_ERROR_no_resources);
 		return;
 	}
 	if (is_taken(guest)) {
@@ -187,25 +186,11 @@ static enum turn_end on_turn(struct turn *turn, uint32_t *budget)
 static int start_listening(struct guest *guest, const char *path)
 {
 	const char *why;
-	int error = socket_path_open(&guest->socket, path, BACKLOG, &why);
+	int error = listener_open(&guest->listener, guest->daemon->loop, path, on_connect, &why);
 
-	if (error) {
-		log_error("guest %s: cannot listen on %s: %s", guest->name, path, why);
-		return error;
-	}
-	guest->listener.fd = guest->socket.fd;
-	guest->listener.events = EPOLLIN;
-	guest->listener.fn = on_connect;
-	error = loop_add(guest->daemon->loop, &guest->listener);
 	if (error)
-		socket_path_close(&guest->socket);
+		log_error("guest %s: cannot listen on %s: %s", guest->name, path, why);
 	return error;
-}
-
-static void stop_listening(struct guest *guest)
-{
-	loop_remove(guest->daemon->loop, &guest->listener);
-	socket_path_close(&guest->socket);
 }
 
 static int start_timer(struct guest *guest)
@@ -396,7 +381,7 @@ void guest_destroy(struct guest *guest)
 {
 	if (guest->session)
 		on_ended(guest, GUEST_OK);
-	stop_listening(guest);
+	listener_close(&guest->listener);
 	stop_timer(guest);
 	close_service(guest);
 	tmem_client_destroy(guest->client, guest->daemon->worker);

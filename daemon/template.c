@@ -3,22 +3,17 @@
 #include "template.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "allocation.h"
 #include "daemon.h"
+#include "listener.h"
 #include "log.h"
 #include "member.h"
 #include "registry.h"
 #include "request.h"
-#include "socket_path.h"
-
-#define BACKLOG 128
 
 struct template
 {
@@ -28,41 +23,24 @@ struct template
 	char socket_path[DAEMON_SOCKET_MAX];
 	struct template_config config; /* with the two above */
 
-	struct socket_path socket;
-	struct watch listener; /* on the socket */
-	int spare;	       /* a descriptor to give up, where there is no other to refuse with */
+	struct listener listener;
 
 	struct members members;
 };
-
-/*
- * With no descriptor left a connection can be neither taken nor refused, and
- * would be heard of for ever: the spare one is given up for a moment.
- */
-static void refuse_one(struct template *template)
-{
-	int fd;
-
-	template->members.figures.refused_resources++;
-	if (template->spare < 0)
-		return;
-	close(template->spare);
-	fd = accept4(template->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0)
-		close(fd);
-	template->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
 
 static void on_connect(struct watch *watch, uint32_t ready)
 {
 	struct template *template =
 		(struct template *)(void *)((char *)watch - offsetof(struct template, listener));
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool last;
+	int fd = listener_accept(&template->listener, &last);
 
-	if (fd >= 0)
+	if (fd >= 0 && !last) {
 		members_admit(&template->members, fd);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-		refuse_one(template);
+	} else if (fd >= 0) {
+		listener_refuse(&template->listener, fd);
+		template->members.figures.refused_resources++;
+	}
 }
 
 /* Defaults for what is 0, and bounds. */
@@ -91,27 +69,16 @@ static int judge(const struct daemon *daemon, const struct template_config *give
 static int start_listening(struct template *template)
 {
 	const char *path = template->socket_path, *why;
-	int error = socket_path_open(&template->socket, path, BACKLOG, &why);
+	int error =
+		listener_open(&template->listener, template->daemon->loop, path, on_connect, &why);
 
-	if (error) {
-		log_error("template %s: cannot listen on %s: %s", template->name, path, why);
-		return error;
-	}
-	if (chmod(path, template->config.mode)) {
+	if (!error && chmod(path, template->config.mode)) {
 		error = -errno;
-		goto err_socket;
+		why = strerror(-error);
+		listener_close(&template->listener);
 	}
-	template->listener.fd = template->socket.fd;
-	template->listener.events = EPOLLIN;
-	template->listener.fn = on_connect;
-	error = loop_add(template->daemon->loop, &template->listener);
 	if (error)
-		goto err_socket;
-	return 0;
-
-err_socket:
-	log_error("template %s: %s: %s", template->name, path, strerror(-error));
-	socket_path_close(&template->socket);
+		log_error("template %s: cannot listen on %s: %s", template->name, path, why);
 	return error;
 }
 
@@ -156,20 +123,13 @@ int template_create(struct daemon *daemon, const struct template_config *given,
 	error = members_open(&template->members, daemon, &template->config);
 	if (error)
 		goto err_free;
-	template->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (template->spare < 0) {
-		error = -errno;
-		goto err_members;
-	}
 	error = start_listening(template);
 	if (error)
-		goto err_spare;
+		goto err_members;
 	insert(template);
 	*result = template;
 	return 0;
 
-err_spare:
-	close(template->spare);
 err_members:
 	members_close(&template->members);
 err_free:
@@ -185,10 +145,7 @@ void template_destroy(struct template *template)
 		at = &(*at)->next;
 	*at = template->next;
 	members_close(&template->members);
-	loop_remove(template->daemon->loop, &template->listener);
-	socket_path_close(&template->socket);
-	if (template->spare >= 0)
-		close(template->spare);
+	listener_close(&template->listener);
 	free(template);
 }
 

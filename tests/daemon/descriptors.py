@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-LIMIT = 24
+LIMIT = 32
 passed = failed = 0
 
 
@@ -24,10 +24,10 @@ def check(what, good, seen=""):
         print("FAIL %s: %s" % (what, seen))
 
 
-def connect():
+def connect(name="control"):
     line = socket.socket(socket.AF_UNIX)
     line.settimeout(20)
-    line.connect(os.environ["TMEM_CONTROL"])
+    line.connect("%s/%s.sock" % (os.environ["TMEM_RUN_DIR"], name))
     return line
 
 
@@ -46,7 +46,40 @@ def ask(line, **request):
     return json.loads(data)
 
 
+def visitors(line):
+    """Processes take what is left; then each socket turns away, and none spins."""
+    def refused():
+        return ask(line, op="stat", name="t")["ok"]["templates"][0]["template"]["refused_resources"]
+
+    held = []
+    while not refused():
+        held.append(connect("t"))
+    check("control: some were taken", len(held) > 2, len(held))
+    before = ask(line, op="stat")["ok"]["host"]["loop_rounds"]
+    check("a machine is turned away", connect("g").recv(1) == b"")
+    check("and so is a process", connect("t").recv(1) == b"")
+    errors = ask(line, op="stat", name="g")["ok"]["guests"][0]["errors"]
+    check("which is counted", errors == {"no_resources": 1} and refused() >= 2, errors)
+    rounds = ask(line, op="stat")["ok"]["host"]["loop_rounds"] - before
+    check("without a spin", rounds < 100, rounds)
+    held.pop(0).close()
+    for _ in range(1000):
+        machine = connect("g")
+        connected = ask(line, op="list")["ok"]["guests"][0]["connected"]
+        if connected:
+            break
+        machine.close()
+    check("a descriptor that comes back is used", connected)
+
+
 def inner():
+    line = connect()
+    ask(line, op="add", name="g", kind="device")
+    ask(line, op="add", name="t", kind="template")
+    visitors(line)
+    ask(line, op="remove", name="g", force=True)
+    ask(line, op="remove", name="t", force=True)
+    line.close()
     lines = []
     while len(lines) < 16:
         line = connect()
