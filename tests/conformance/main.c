@@ -127,7 +127,6 @@ static const struct {
 	{CAN_STARVE, "memory of the host that runs out when the test says so"},
 	{CAN_CODECS, "codecs of the test's own"},
 	{CAN_NO_SESSION, "pools before there is a session: every connection begins with one"},
-	{CAN_ALLOCATION, "another allocation for a client that lives"},
 };
 #define LACKS (sizeof(lacks) / sizeof(lacks[0]))
 

@@ -29,8 +29,7 @@ enum rig_can {
 	CAN_THREADS = 1 << 5,
 	CAN_CODECS = 1 << 6,	 /* codecs of the test's own */
 	CAN_NO_SESSION = 1 << 7, /* pools before there is a session */
-	CAN_ALLOCATION = 1 << 8, /* another allocation for a client that lives */
-	CAN_ALL = (1 << 9) - 1
+	CAN_ALL = (1 << 8) - 1
 };
 
 struct rig_setup {
