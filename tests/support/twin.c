@@ -3,13 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codecs.h"
 #include "must.h"
 #include "page.h"
-#include "twin.h"
-
-#define EPHEMERAL  1
-#define PERSISTENT 2
+#include "twin-parts.h"
 
 #define WRONG(what, h, ...)                                                                     \
 	FAIL("operation %" PRIu64 ": " what " (client %u pool %u object %" PRIx64 " index %u)", \
@@ -24,15 +20,13 @@ void twin_start(struct twin *twin, const struct backend *backend, const struct r
 	twin->rig = rig_start(backend, setup);
 }
 
-/* 0: no such pool. */
-static uint8_t kind_of_pool(const struct twin *twin, unsigned int client, uint32_t pool)
+uint8_t twin_kind(const struct twin *twin, unsigned int client, uint32_t pool)
 {
 	return pool < TWIN_POOLS ? twin->client[client].pool[pool] : 0;
 }
 
-/* One line per operation, before it: what a report of a fault needs. */
-static void trace(const struct twin *twin, const char *what, unsigned int client,
-		  const struct tmem_handle *h, uint64_t arg)
+void twin_trace(const struct twin *twin, const char *what, unsigned int client,
+		const struct tmem_handle *h, uint64_t arg)
 {
 	if (!twin->trace)
 		return;
@@ -44,7 +38,7 @@ static void trace(const struct twin *twin, const char *what, unsigned int client
 	fflush(stdout);
 }
 
-static void done(struct twin *twin)
+void twin_done(struct twin *twin)
 {
 	twin->operation++;
 	if (twin->quiet)
@@ -69,7 +63,7 @@ void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocat
 
 	if (c->there)
 		return;
-	trace(twin, "create", client, NULL, allocation);
+	twin_trace(twin, "create", client, NULL, allocation);
 	for (i = 0; i < TWIN_CLIENTS; i++)
 		if (twin->client[i].there)
 			sum += twin->client[i].allocation;
@@ -94,18 +88,18 @@ void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocat
 		c->number = result;
 		c->allocation = allocation;
 	}
-	done(twin);
+	twin_done(twin);
 }
 
 void twin_client_destroy(struct twin *twin, unsigned int client)
 {
 	if (!twin->client[client].there)
 		return;
-	trace(twin, "destroy", client, NULL, 0);
+	twin_trace(twin, "destroy", client, NULL, 0);
 	twin->rig->backend->client_destroy(twin->rig, 0, twin->client[client].number);
 	model_drop_client(&twin->model, (int)client);
 	twin->client[client].there = false;
-	done(twin);
+	twin_done(twin);
 }
 
 bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
@@ -115,7 +109,7 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
 
 	if (!c->there)
 		return false;
-	trace(twin, "session", client, NULL, nonce);
+	twin_trace(twin, "session", client, NULL, nonce);
 	result = twin->rig->backend->session(twin->rig, c->number, nonce + 1);
 	if (result != (c->nonce != nonce + 1))
 		FAIL("operation %" PRIu64 ": session says %d", twin->operation, result);
@@ -126,7 +120,7 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
 		model_drop_client(&twin->model, (int)client);
 	}
 	c->nonce = nonce + 1;
-	done(twin);
+	twin_done(twin);
 	return c->pools == 0;
 }
 
@@ -136,10 +130,10 @@ void twin_freeze(struct twin *twin, unsigned int client, bool frozen)
 
 	if (!c->there)
 		return;
-	trace(twin, "freeze", client, NULL, frozen);
+	twin_trace(twin, "freeze", client, NULL, frozen);
 	twin->rig->backend->freeze(twin->rig, c->number, frozen);
 	c->frozen = frozen;
-	done(twin);
+	twin_done(twin);
 }
 
 int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
@@ -150,7 +144,7 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 
 	if (!c->there)
 		return -1;
-	trace(twin, "new pool", client, NULL, flags);
+	twin_trace(twin, "new pool", client, NULL, flags);
 	result = rig_pool_create(twin->rig, c->number, &config);
 	if (result < 0) {
 		if (result == -TMEM_ENOMEM && twin->may_run_dry)
@@ -166,7 +160,7 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 		c->pool[result] = flags & TMEM_POOL_PERSISTENT ? PERSISTENT : EPHEMERAL;
 		c->pools++;
 	}
-	done(twin);
+	twin_done(twin);
 	return result < 0 ? -1 : result;
 }
 
@@ -178,8 +172,8 @@ void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
 
 	if (!c->there)
 		return;
-	trace(twin, "destroy pool", client, NULL, pool);
-	there = kind_of_pool(twin, client, pool) != 0;
+	twin_trace(twin, "destroy pool", client, NULL, pool);
+	there = twin_kind(twin, client, pool) != 0;
 	result = twin->rig->backend->pool_destroy(twin->rig, 0, c->number, pool);
 	if (result != (there ? 0 : -TMEM_ENODEV))
 		FAIL("operation %" PRIu64 ": destroy pool %u says %d", twin->operation, pool,
@@ -189,14 +183,14 @@ void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
 		c->pools--;
 		model_drop_pool(&twin->model, (int)client, pool);
 	}
-	done(twin);
+	twin_done(twin);
 }
 
 /* Whether a put of @h may fail with @result. The model still has what was there before. */
 static bool may_refuse(const struct twin *twin, unsigned int client, const struct tmem_handle *h,
 		       int result)
 {
-	uint8_t pool = kind_of_pool(twin, client, h->pool);
+	uint8_t pool = twin_kind(twin, client, h->pool);
 
 	if (!pool)
 		return result == -TMEM_ENODEV;
@@ -212,7 +206,7 @@ static bool may_refuse(const struct twin *twin, unsigned int client, const struc
 int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int kind)
 {
 	struct twin_client *c = &twin->client[client];
-	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint8_t pool = twin_kind(twin, client, h.pool);
 	uint64_t tag = page_tag((enum page_kind)kind, ++twin->version);
 	int result;
 
@@ -220,7 +214,7 @@ int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int k
 		return 0;
 	if (twin->model.count == twin->most && !model_find(&twin->model, (int)client, &h))
 		return 0;
-	trace(twin, "put", client, &h, page_kind_of(tag));
+	twin_trace(twin, "put", client, &h, page_kind_of(tag));
 	result = rig_put(twin->rig, c->number, h, tag);
 	if (pool)
 		c->puts++;
@@ -237,21 +231,21 @@ int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int k
 		model_drop(&twin->model, (int)client, &h);
 		twin->refused++;
 	}
-	done(twin);
+	twin_done(twin);
 	return result;
 }
 
 int twin_get(struct twin *twin, unsigned int client, struct tmem_handle h)
 {
 	struct twin_client *c = &twin->client[client];
-	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint8_t pool = twin_kind(twin, client, h.pool);
 	uint64_t *tag = model_find(&twin->model, (int)client, &h);
 	uint8_t page[TMEM_PAGE_SIZE];
 	int result;
 
 	if (!c->there)
 		return 0;
-	trace(twin, "get", client, &h, 0);
+	twin_trace(twin, "get", client, &h, 0);
 	memset(page, 0xc3, sizeof(page));
 	result = twin->rig->backend->get(twin->rig, 0, c->number, &h, page);
 	if (pool)
@@ -276,20 +270,20 @@ int twin_get(struct twin *twin, unsigned int client, struct tmem_handle h)
 	}
 	if (tag && pool == EPHEMERAL)
 		model_drop(&twin->model, (int)client, &h);
-	done(twin);
+	twin_done(twin);
 	return result;
 }
 
 int twin_flush(struct twin *twin, unsigned int client, struct tmem_handle h)
 {
 	struct twin_client *c = &twin->client[client];
-	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint8_t pool = twin_kind(twin, client, h.pool);
 	bool there;
 	int result;
 
 	if (!c->there)
 		return 0;
-	trace(twin, "flush", client, &h, 0);
+	twin_trace(twin, "flush", client, &h, 0);
 	result = rig_flush(twin->rig, c->number, h);
 	there = model_drop(&twin->model, (int)client, &h);
 	if (pool)
@@ -297,110 +291,44 @@ int twin_flush(struct twin *twin, unsigned int client, struct tmem_handle h)
 	if (!pool ? result != -TMEM_ENODEV
 		  : result < 0 || result > there || (pool == PERSISTENT && result != there))
 		WRONG("flush says %d, the page was there: %d", h, result, there);
-	done(twin);
+	twin_done(twin);
 	return result;
 }
 
 int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle h, uint64_t count)
 {
 	struct twin_client *c = &twin->client[client];
-	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint8_t pool = twin_kind(twin, client, h.pool);
 	int result;
 
 	if (!c->there)
 		return 0;
-	trace(twin, "flush range", client, &h, count);
+	twin_trace(twin, "flush range", client, &h, count);
 	result = rig_flush_range(twin->rig, c->number, h, count);
 	if (result != (pool ? 0 : -TMEM_ENODEV))
 		WRONG("flush range of %" PRIu64 " says %d", h, count, result);
 	model_drop_range(&twin->model, (int)client, &h, count);
-	done(twin);
+	twin_done(twin);
 	return result;
 }
 
 int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle h)
 {
 	struct twin_client *c = &twin->client[client];
-	uint8_t pool = kind_of_pool(twin, client, h.pool);
+	uint8_t pool = twin_kind(twin, client, h.pool);
 	uint32_t there;
 	int result;
 
 	if (!c->there)
 		return 0;
-	trace(twin, "flush object", client, &h, 0);
+	twin_trace(twin, "flush object", client, &h, 0);
 	result = rig_flush_object(twin->rig, c->number, h);
 	there = model_drop_object(&twin->model, (int)client, &h);
 	if (!pool ? result != -TMEM_ENODEV
 		  : result < 0 || result > 1 || (pool == PERSISTENT && result != (there > 0)))
 		WRONG("flush object says %d, %u pages were there", h, result, there);
-	done(twin);
+	twin_done(twin);
 	return result;
-}
-
-static void compare(struct twin *twin, bool all)
-{
-	bool quiet = twin->quiet;
-	uint32_t i;
-
-	twin->quiet = true;
-	for (i = 0; i < twin->model.room; i++) {
-		struct model_page page = twin->model.page[i];
-
-		if (page.client >= 0 && (all || kind_of_pool(twin, (unsigned int)page.client,
-							     page.handle.pool) == PERSISTENT))
-			twin_get(twin, (unsigned int)page.client, page.handle);
-	}
-	twin->quiet = quiet;
-	rig_check(twin->rig);
-}
-
-void twin_compare(struct twin *twin)
-{
-	compare(twin, true);
-}
-
-void twin_compare_persistent(struct twin *twin)
-{
-	compare(twin, false);
-}
-
-void twin_settle(struct twin *twin)
-{
-	unsigned int client;
-	uint32_t pool;
-
-	rig_settle(twin->rig);
-	rig_check(twin->rig);
-	for (client = 0; client < TWIN_CLIENTS; client++) {
-		struct twin_client *c = &twin->client[client];
-		struct tmem_stats stats;
-
-		if (!c->there)
-			continue;
-		stats = rig_stats(twin->rig, c->number, -1);
-		MUST_LE(stats.billed, c->allocation);
-		MUST_EQ(stats.dying_objects, 0);
-		MUST_EQ(stats.puts, c->puts);
-		MUST_EQ(stats.gets, c->gets);
-		MUST_EQ(stats.gets_hit, c->hits);
-		MUST_EQ(stats.flushes, c->flushes);
-		for (pool = 0; pool < TWIN_POOLS; pool++) {
-			if (!c->pool[pool])
-				continue;
-			stats = rig_stats(twin->rig, c->number, (int)pool);
-			if (c->pool[pool] == PERSISTENT) {
-				MUST_EQ(stats.persistent_pages,
-					model_count_pool(&twin->model, (int)client, pool));
-				MUST_EQ(stats.objects,
-					model_count_objects(&twin->model, (int)client, pool));
-				MUST_EQ(stats.ephemeral_pages, 0);
-			} else {
-				MUST_LE(stats.ephemeral_pages,
-					model_count_pool(&twin->model, (int)client, pool));
-				MUST_EQ(stats.persistent_pages, 0);
-			}
-		}
-	}
 }
 
 void twin_stop(struct twin *twin)
@@ -409,137 +337,4 @@ void twin_stop(struct twin *twin)
 	twin_settle(twin);
 	rig_stop(twin->rig);
 	model_destroy(&twin->model);
-}
-
-bool choices_left(const struct choices *choices)
-{
-	return !choices->data || choices->left > 0;
-}
-
-uint64_t choose(struct choices *choices, uint64_t limit)
-{
-	uint64_t value = 0;
-	uint64_t most = limit - 1;
-
-	if (!choices->data)
-		return rng_below(&choices->state, limit);
-	for (; most; most >>= 8) {
-		value <<= 8;
-		if (choices->left) {
-			value |= *choices->data++;
-			choices->left--;
-		}
-	}
-	return value % limit;
-}
-
-/* A few objects and indexes often, all others seldom; now and then a far one. */
-static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
-					struct choices *choices)
-{
-	const struct twin_client *c = &twin->client[client];
-	static const uint32_t far[] = {63, 64, 4096, 0x40000000, 0x80000000, 0xffffffff};
-	struct tmem_handle h;
-	uint32_t pool = (uint32_t)choose(choices, 64), i;
-
-	/* Mostly a pool that is there: they were counted when they were made. */
-	if (pool < 62 && c->pools)
-		for (i = 0, pool %= c->pools; !c->pool[i] || pool--; i++)
-			;
-	else
-		i = pool;
-	pool = i;
-	h = rig_handle(pool, choose(choices, 8) ? choose(choices, 3) : choose(choices, 64),
-		       (uint32_t)(choose(choices, 8) ? choose(choices, 20) : choose(choices, 256)));
-	if (choose(choices, 32) == 0)
-		h.index = far[choose(choices, 6)];
-	if (choose(choices, 16) == 0)
-		h.object.word[choose(choices, 3)] ^= 1ull << choose(choices, 64);
-	return h;
-}
-
-/* Two of each kind. */
-static void usual_pools(struct twin *twin, unsigned int client)
-{
-	unsigned int i;
-
-	for (i = 0; i < 4; i++)
-		twin_pool_create(twin, client, i & 1 ? 0 : TMEM_POOL_PERSISTENT);
-}
-
-static void random_life(struct twin *twin, unsigned int client, struct choices *choices)
-{
-	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
-					 CODEC_MUTE};
-	/* The third client is a small one. */
-	uint64_t allocation = twin->rig->setup.persistent / (client == 2 ? 8 : 3);
-
-	twin_client_destroy(twin, client);
-	twin_client_create(twin, client, allocation, codecs[choose(choices, 4)]);
-	usual_pools(twin, client);
-}
-
-/* What seldom happens; @what is below 1600. */
-static void random_event(struct twin *twin, unsigned int client, uint32_t pool, uint32_t what,
-			 struct choices *choices)
-{
-	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
-					 CODEC_MUTE};
-	struct rig *rig = twin->rig;
-
-	if (what < 4) {
-		random_life(twin, client, choices);
-	} else if (what < 8) {
-		if (twin_session(twin, client, choose(choices, 2)))
-			usual_pools(twin, client);
-	} else if (what < 20) {
-		twin_pool_destroy(twin, client, pool);
-		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
-	} else if (what < 30) {
-		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
-	} else if (what < 50) {
-		twin_freeze(twin, client, true);
-	} else if (what < 600) {
-		twin_freeze(twin, client, false);
-	} else if (what < 700) {
-		MUST_EQ(rig->backend->set_codec(rig, twin->client[client].number,
-						codecs[choose(choices, 4)]),
-			0);
-	} else if (what < 720) {
-		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
-	} else if (what < 740) {
-		rig->backend->set_capacity(rig, rig->setup.capacity -
-							choose(choices, rig->setup.capacity / 8));
-	} else if (what < 760) {
-		twin_settle(twin);
-	} else {
-		rig->backend->step(rig, 0, (uint32_t)choose(choices, 8));
-	}
-}
-
-void twin_random(struct twin *twin, struct choices *choices)
-{
-	unsigned int client = (unsigned int)choose(choices, 3);
-	uint32_t what = (uint32_t)choose(choices, 65536);
-	struct tmem_handle h;
-
-	if (!twin->client[client].there) {
-		random_life(twin, client, choices);
-		return;
-	}
-	h = random_handle(twin, client, choices);
-	if (what < 1600)
-		random_event(twin, client, h.pool, what, choices);
-	else if (what < 32000)
-		twin_put(twin, client, h, (int)choose(choices, PAGE_KINDS));
-	else if (what < 58000)
-		twin_get(twin, client, h);
-	else if (what < 64000)
-		twin_flush(twin, client, h);
-	else if (what < 65100)
-		twin_flush_range(twin, client, h,
-				 choose(choices, 16) ? choose(choices, 40)
-						     : ~0ull - choose(choices, 2));
-	else
-		twin_flush_object(twin, client, h);
 }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Choices, and the random operations that they make: see twin.h. */
+#include "codecs.h"
+#include "must.h"
+#include "page.h"
+#include "twin.h"
+
+bool choices_left(const struct choices *choices)
+{
+	return !choices->data || choices->left > 0;
+}
+
+uint64_t choose(struct choices *choices, uint64_t limit)
+{
+	uint64_t value = 0;
+	uint64_t most = limit - 1;
+
+	if (!choices->data)
+		return rng_below(&choices->state, limit);
+	for (; most; most >>= 8) {
+		value <<= 8;
+		if (choices->left) {
+			value |= *choices->data++;
+			choices->left--;
+		}
+	}
+	return value % limit;
+}
+
+/* A few objects and indexes often, all others seldom; now and then a far one. */
+static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
+					struct choices *choices)
+{
+	const struct twin_client *c = &twin->client[client];
+	static const uint32_t far[] = {63, 64, 4096, 0x40000000, 0x80000000, 0xffffffff};
+	struct tmem_handle h;
+	uint32_t pool = (uint32_t)choose(choices, 64), i;
+
+	/* Mostly a pool that is there: they were counted when they were made. */
+	if (pool < 62 && c->pools)
+		for (i = 0, pool %= c->pools; !c->pool[i] || pool--; i++)
+			;
+	else
+		i = pool;
+	pool = i;
+	h = rig_handle(pool, choose(choices, 8) ? choose(choices, 3) : choose(choices, 64),
+		       (uint32_t)(choose(choices, 8) ? choose(choices, 20) : choose(choices, 256)));
+	if (choose(choices, 32) == 0)
+		h.index = far[choose(choices, 6)];
+	if (choose(choices, 16) == 0)
+		h.object.word[choose(choices, 3)] ^= 1ull << choose(choices, 64);
+	return h;
+}
+
+/* Two of each kind. */
+static void usual_pools(struct twin *twin, unsigned int client)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		twin_pool_create(twin, client, i & 1 ? 0 : TMEM_POOL_PERSISTENT);
+}
+
+static void random_life(struct twin *twin, unsigned int client, struct choices *choices)
+{
+	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
+					 CODEC_MUTE};
+	/* The third client is a small one. */
+	uint64_t allocation = twin->rig->setup.persistent / (client == 2 ? 8 : 3);
+
+	twin_client_destroy(twin, client);
+	twin_client_create(twin, client, allocation, codecs[choose(choices, 4)]);
+	usual_pools(twin, client);
+}
+
+/* What seldom happens; @what is below 1600. */
+static void random_event(struct twin *twin, unsigned int client, uint32_t pool, uint32_t what,
+			 struct choices *choices)
+{
+	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
+					 CODEC_MUTE};
+	struct rig *rig = twin->rig;
+
+	if (what < 4) {
+		random_life(twin, client, choices);
+	} else if (what < 8) {
+		if (twin_session(twin, client, choose(choices, 2)))
+			usual_pools(twin, client);
+	} else if (what < 20) {
+		twin_pool_destroy(twin, client, pool);
+		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
+	} else if (what < 30) {
+		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
+	} else if (what < 50) {
+		twin_freeze(twin, client, true);
+	} else if (what < 600) {
+		twin_freeze(twin, client, false);
+	} else if (what < 700) {
+		MUST_EQ(rig->backend->set_codec(rig, twin->client[client].number,
+						codecs[choose(choices, 4)]),
+			0);
+	} else if (what < 720) {
+		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
+	} else if (what < 740) {
+		rig->backend->set_capacity(rig, rig->setup.capacity -
+							choose(choices, rig->setup.capacity / 8));
+	} else if (what < 760) {
+		twin_settle(twin);
+	} else {
+		rig->backend->step(rig, 0, (uint32_t)choose(choices, 8));
+	}
+}
+
+void twin_random(struct twin *twin, struct choices *choices)
+{
+	unsigned int client = (unsigned int)choose(choices, 3);
+	uint32_t what = (uint32_t)choose(choices, 65536);
+	struct tmem_handle h;
+
+	if (!twin->client[client].there) {
+		random_life(twin, client, choices);
+		return;
+	}
+	h = random_handle(twin, client, choices);
+	if (what < 1600)
+		random_event(twin, client, h.pool, what, choices);
+	else if (what < 32000)
+		twin_put(twin, client, h, (int)choose(choices, PAGE_KINDS));
+	else if (what < 58000)
+		twin_get(twin, client, h);
+	else if (what < 64000)
+		twin_flush(twin, client, h);
+	else if (what < 65100)
+		twin_flush_range(twin, client, h,
+				 choose(choices, 16) ? choose(choices, 40)
+						     : ~0ull - choose(choices, 2));
+	else
+		twin_flush_object(twin, client, h);
+}
