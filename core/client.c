@@ -33,6 +33,19 @@ static void init_client(struct tmem_engine *engine, struct tmem_client *client, 
 	client->heap[1].pinned = 1;
 }
 
+/* The host's figures keep what the heap counted. Nobody uses it any more. No lock held. */
+static void free_heap(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+
+	tmem_lock(&engine->lock);
+	engine->gone_heaps.dropped += heap->dropped;
+	engine->gone_heaps.pages_dropped += heap->pages_dropped;
+	engine->gone_heaps.compacted += heap->compacted;
+	tmem_unlock(&engine->lock);
+	tmem_heap_destroy(heap);
+}
+
 /* Nothing uses the client any more. No lock held. */
 void tmem_client_free(struct tmem_client *client)
 {
@@ -43,11 +56,11 @@ void tmem_client_free(struct tmem_client *client)
 	tmem_pending_settle_all(engine);
 	for (heap = client->heap[0].next; heap; heap = next) {
 		next = heap->next;
-		tmem_heap_destroy(heap);
+		free_heap(heap);
 		tmem_slab_give(&engine->slab[SLAB_HEAP], heap->record, NULL);
 	}
 	for (i = 0; i < 2; i++)
-		tmem_heap_destroy(&client->heap[i]);
+		free_heap(&client->heap[i]);
 	tmem_pool_records_free(client);
 	for (i = 0; i < SLAB_COUNT; i++)
 		tmem_slab_withdraw(&engine->slab[i], &client->promise[i], 0);

@@ -70,8 +70,11 @@ static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 	subtract_locked(heap, extent);
 	*size = extent->size;
 	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
-	heap->dropped++;
-	heap->pages_dropped += pages;
+	/* A dying client's extents go because it ends: nobody took them. */
+	if (tmem_load(&heap->client->state) == CLIENT_ALIVE) {
+		heap->dropped++;
+		heap->pages_dropped += pages;
+	}
 	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
 	tmem_unlock(&heap->lock);

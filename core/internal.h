@@ -204,6 +204,13 @@ static inline void tmem_stripe_close_locked(struct stripe *stripe)
 	tmem_store_release(&stripe->sequence, stripe->sequence + 1);
 }
 
+/* What the heaps of clients that were destroyed had counted. */
+struct gone_heaps {
+	uint64_t dropped;
+	uint64_t pages_dropped;
+	uint64_t compacted;
+};
+
 struct tmem_engine {
 	struct shard shard[TMEM_SHARDS];
 	struct pending pending[TMEM_WORKERS];
@@ -243,8 +250,10 @@ struct tmem_engine {
 	uint32_t victim_uses;
 	tmem_word reclaim_asked;
 	tmem_word reclaim_given;
-	uint32_t stepper;     /* 1 while one worker does background work */
-	struct counters gone; /* of clients that were destroyed; under L1 */
+	uint32_t stepper; /* 1 while one worker does background work */
+	/* Under L1: of clients that were destroyed. */
+	struct counters gone;
+	struct gone_heaps gone_heaps;
 };
 
 /* The lock of the slots in key's group: 64 consecutive pages of an object. */

@@ -132,6 +132,9 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 	for (client = engine->clients; client; client = client->next)
 		add_client_locked(stats, client);
 	add_counters(stats, &engine->gone);
+	stats->extents_dropped += engine->gone_heaps.dropped;
+	stats->pages_dropped += engine->gone_heaps.pages_dropped;
+	stats->extents_compacted += engine->gone_heaps.compacted;
 	stats->reclaim_asked = tmem_load(&engine->reclaim_asked);
 	stats->reclaim_given = tmem_load(&engine->reclaim_given);
 	tmem_unlock(&engine->lock);

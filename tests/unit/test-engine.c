@@ -218,6 +218,45 @@ static void walk(void *host)
 	tmem_engine_destroy(engine);
 }
 
+/* What was dropped for room stays counted when its client has gone; its own end drops nothing. */
+static void dropped_stays_counted(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	struct tmem_handle handle = {.pool = 0};
+	static unsigned char page[TMEM_PAGE_SIZE];
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+	struct tmem_stats stats, after;
+
+	config.extent_size = 65536;
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	for (handle.index = 0; handle.index < 100; handle.index++) {
+		/* The first word differs from the others: stored raw. */
+		page[0] = (unsigned char)(handle.index + 1);
+		MUST_EQ(tmem_put(client, worker, &handle, page), 0);
+	}
+	MUST_LE(65536, tmem_client_reclaim(client, worker, 65536));
+	tmem_engine_stats(engine, &stats);
+	MUST_EQ(stats.extents_dropped, 1);
+	MUST(stats.pages_dropped > 0 && stats.pages_dropped < 100);
+	MUST_EQ(stats.ephemeral_pages, 100 - stats.pages_dropped);
+	tmem_client_destroy(client, worker);
+	while (tmem_engine_step(engine, worker, 100))
+		;
+	tmem_engine_stats(engine, &after);
+	MUST_EQ(after.ephemeral_pages, 0);
+	MUST_EQ(after.extents_dropped, stats.extents_dropped);
+	MUST_EQ(after.pages_dropped, stats.pages_dropped);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 static void allocations(void)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
@@ -250,9 +289,10 @@ int main(void)
 	workers(host);
 	settings(host);
 	walk(host);
+	dropped_stays_counted(host);
 	allocations();
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 6 passed, 0 failed\n");
+	printf("engine: 7 passed, 0 failed\n");
 	return 0;
 }
