@@ -143,8 +143,9 @@ static uint32_t move_all(struct heap *heap, struct tmem_worker *worker, struct e
 }
 
 /*
- * Makes one extent's free bytes whole. 0: try again to find room, or
- * -TMEM_ENOMEM: there is nothing to gain. No lock held.
+ * Makes one extent's free bytes whole. 0: try again to find room;
+ * -TMEM_ENOMEM: there is nothing to gain; -TMEM_ENOSPC: the allocation is 0.
+ * No lock held.
  */
 int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 {
@@ -158,7 +159,8 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 		units = heap->extent_bytes != 0;
 		tmem_unlock(&heap->lock);
 		tmem_cpu_relax();
-		return units ? 0 : -TMEM_ENOMEM;
+		/* No extent at all: whoever has an allocation has some, and a spare. */
+		return units ? 0 : -TMEM_ENOSPC;
 	}
 	from = choose_locked(heap);
 	if (!from) {

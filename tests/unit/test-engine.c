@@ -257,6 +257,34 @@ static void dropped_stays_counted(void *host)
 	tmem_engine_destroy(engine);
 }
 
+/* Refused over the allocation, whatever room the host has; before there was one, and after. */
+static void put_without_allocation_is_over_it(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config),
+					       .flags = TMEM_POOL_PERSISTENT};
+	struct tmem_config config = good(host);
+	struct tmem_handle handle = {.pool = 0};
+	static const unsigned char page[TMEM_PAGE_SIZE] = {1};
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+
+	config.extent_size = 65536;
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	MUST_EQ(tmem_put(client, worker, &handle, page), -TMEM_ENOSPC);
+	MUST_EQ(tmem_client_set_allocation(client, worker, 1u << 20), 0);
+	MUST_EQ(tmem_put(client, worker, &handle, page), 0);
+	MUST_EQ(tmem_flush(client, worker, &handle), 1);
+	MUST_EQ(tmem_client_set_allocation(client, worker, 0), 0);
+	MUST_EQ(tmem_put(client, worker, &handle, page), -TMEM_ENOSPC);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 static void allocations(void)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
@@ -290,9 +318,10 @@ int main(void)
 	settings(host);
 	walk(host);
 	dropped_stays_counted(host);
+	put_without_allocation_is_over_it(host);
 	allocations();
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 7 passed, 0 failed\n");
+	printf("engine: 8 passed, 0 failed\n");
 	return 0;
 }
