@@ -16,6 +16,9 @@
 /* Heaps that may wait for a new member while the pages of the old one are used up. */
 #define LEFT_MOST 16u
 
+/* Background steps before a share is made; one that held a page takes nine to twelve to be buried. */
+#define SHARE_STEPS 16u
+
 /* 0, or -TMEM_ENODEV: the member left since its view was found. */
 int tmem_share_enter(struct tmem_worker *worker, uint32_t number, struct access *access)
 {
@@ -174,6 +177,32 @@ static void unpack(struct tmem_engine *engine, struct tmem_worker *worker, struc
 		tmem_client_destroy(baggage->share, worker);
 }
 
+/*
+ * 0: @client may join *@share, which is NULL where it has to be made, with a
+ * pool at *@place. 1: it has, by the same cookie; *@place is the pool's number.
+ * Or what is wrong. L1 is held.
+ */
+static int judge_locked(struct tmem_client *client, const struct tmem_pool_config *config,
+			struct tmem_client **share, int *place)
+{
+	int found;
+
+	/* Whether there is such a pool is not even looked at for whom it is none of his business. */
+	if (!tmem_granted_locked(client, config->uuid))
+		return -TMEM_EACCES;
+	*place = tmem_pool_place_locked(client, config, &found);
+	*share = find_share_locked(client->engine, config->uuid);
+	if (found && *place >= 0)
+		return is_member_locked(client, *share) ? 1 : -TMEM_EINVAL;
+	if (found)
+		return *place;
+	if (is_member_locked(client, *share))
+		return -TMEM_EEXIST;
+	if (*share && (*share)->share_flags != config->flags)
+		return -TMEM_EINVAL;
+	return *place < 0 ? *place : 0;
+}
+
 /* The new pool's number, the old one's of the same cookie, or what is wrong. L1 is held. */
 static int admit_locked(struct tmem_client *client, const struct tmem_pool_config *config,
 			struct baggage *baggage)
@@ -182,21 +211,11 @@ static int admit_locked(struct tmem_client *client, const struct tmem_pool_confi
 	struct tmem_client *share;
 	struct pool *pool;
 	struct heap *heap;
-	int place, found;
+	int place, err;
 
-	if (!tmem_granted_locked(client, config->uuid))
-		return -TMEM_EACCES;
-	place = tmem_pool_place_locked(client, config, &found);
-	share = find_share_locked(engine, config->uuid);
-	if (found)
-		return place < 0 || (share && is_member_locked(client, share)) ? place
-									       : -TMEM_EINVAL;
-	if (is_member_locked(client, share))
-		return -TMEM_EEXIST;
-	if (share && share->share_flags != config->flags)
-		return -TMEM_EINVAL;
-	if (place < 0)
-		return place;
+	err = judge_locked(client, config, &share, &place);
+	if (err)
+		return err < 0 ? err : place;
 	if (!share) {
 		share = baggage->share;
 		if (!share)
@@ -228,19 +247,23 @@ int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
 {
 	struct tmem_engine *engine = client->engine;
 	struct baggage baggage = {NULL, 0, NULL};
-	int granted, exists, result = -TMEM_ENOMEM;
+	struct tmem_client *share;
+	int place, result;
 
-	/* Whether there is such a pool is not even looked at for whom it is none of his business. */
+	/* Who is refused has nothing made for him: he may ask as often as he likes. */
 	tmem_lock(&engine->lock);
-	granted = tmem_granted_locked(client, config->uuid);
-	exists = granted && find_share_locked(engine, config->uuid);
+	result = judge_locked(client, config, &share, &place);
 	tmem_unlock(&engine->lock);
-	if (!granted)
-		return -TMEM_EACCES;
+	if (result)
+		return result < 0 ? result : place;
+	/* Who makes a pool pays for what those before it left. */
+	if (!share)
+		tmem_engine_step(engine, worker, SHARE_STEPS);
+	result = -TMEM_ENOMEM;
 	baggage.pool = tmem_pool_record(client, worker, config->flags);
 	baggage.heap = tmem_slab_take(&engine->slab[SLAB_HEAP], worker, 0);
 	if (baggage.pool && baggage.heap &&
-	    (exists || !make_share(engine, worker, &baggage.share))) {
+	    (share || !make_share(engine, worker, &baggage.share))) {
 		tmem_lock(&engine->lock);
 		result = admit_locked(client, config, &baggage);
 		tmem_unlock(&engine->lock);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* What shared pools cost a host whose clients ask for them without end, and no step between. */
+#include <stdio.h>
+#include <tmem/engine.h>
+
+#include "must.h"
+#include "page.h"
+#include "rig.h"
+
+#define ROUNDS 20000
+
+static const struct rig_setup setup = {.capacity = 8u << 20, .seed = 1};
+static const uint64_t uuid[2] = {1, 2}, other[2] = {3, 4};
+
+static int join(struct rig *rig, int client, const uint64_t id[2])
+{
+	struct tmem_pool_config config = {
+		.size = sizeof(config), .flags = TMEM_POOL_SHARED, .uuid = {id[0], id[1]}};
+
+	return rig->backend->pool_create(rig, 0, client, &config);
+}
+
+/* Asks again and again for what is refused with @refusal: not a byte more is in use. */
+static void ask(struct rig *rig, int client, const uint64_t id[2], int refusal)
+{
+	uint64_t before;
+	uint32_t i;
+
+	MUST_EQ(join(rig, client, id), refusal);
+	before = rig->backend->host_bytes(rig);
+	for (i = 0; i < ROUNDS; i++)
+		MUST_EQ(join(rig, client, id), refusal);
+	MUST_EQ(rig->backend->host_bytes(rig), before);
+}
+
+static void refused_joins_leave_nothing_behind(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int client = rig_client(rig, 0);
+	uint32_t pool = 0, i, j;
+
+	ask(rig, client, other, -TMEM_EACCES);
+	MUST_EQ(rig->backend->grant(rig, client, uuid), 0);
+	MUST_EQ(rig->backend->grant(rig, client, other), 0);
+	MUST_EQ(join(rig, client, uuid), 0);
+	ask(rig, client, uuid, -TMEM_EEXIST);
+	for (i = 1; i < TMEM_POOLS_PER_CLIENT; i++)
+		pool = rig_pool(rig, client, 0);
+	ask(rig, client, other, -TMEM_EOVERFLOW);
+	/* A place that is still being swept: repeat after a step, says the answer. */
+	for (j = 0; j < 200; j++)
+		MUST_EQ(rig_put(rig, client, rig_handle(pool, j, 0), page_tag(PAGE_SAME, j)), 0);
+	MUST_EQ(rig->backend->pool_destroy(rig, 0, client, pool), 0);
+	ask(rig, client, other, -TMEM_EAGAIN);
+	rig_stop(rig);
+}
+
+static void shared_pools_made_and_left_without_end(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int client = rig_client(rig, 0), pool;
+	uint64_t before = 0;
+	uint32_t i;
+
+	MUST_EQ(rig->backend->grant(rig, client, uuid), 0);
+	for (i = 0; i < ROUNDS; i++) {
+		pool = join(rig, client, uuid);
+		if (pool < 0)
+			FAIL("round %u: %d", i, pool);
+		MUST_EQ(rig_put(rig, client, rig_handle((uint32_t)pool, 1, i),
+				page_tag(PAGE_TEXT, i)),
+			0);
+		MUST_EQ(rig->backend->pool_destroy(rig, 0, client, (uint32_t)pool), 0);
+		if (i == 100)
+			before = rig->backend->host_bytes(rig);
+	}
+	MUST_LE(rig->backend->host_bytes(rig), before);
+	rig_stop(rig);
+}
+
+int main(void)
+{
+	refused_joins_leave_nothing_behind();
+	shared_pools_made_and_left_without_end();
+	printf("share: 2 passed, 0 failed\n");
+	return 0;
+}
