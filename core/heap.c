@@ -423,9 +423,9 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	}
 	if (try < TRIES && !tmem_evict_one(worker, heap))
 		return 0;
-	if (!tmem_heap_drop_one(heap))
-		return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
-	return 0;
+	if (tmem_heap_drop_one(heap) || (capped && tmem_share_drop_elsewhere(heap, worker)))
+		return 0;
+	return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
 }
 
 /*

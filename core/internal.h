@@ -496,6 +496,7 @@ int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
 void tmem_share_leave_locked(struct pool *pool);
 int tmem_share_used(const struct tmem_engine *engine, const struct tmem_client *share);
 uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker);
+uint32_t tmem_share_drop_elsewhere(struct heap *heap, struct tmem_worker *worker);
 
 /* detach.c: without locks */
 uint32_t tmem_object_detach(struct tmem_worker *worker, struct pool *pool, const struct key *key);

@@ -128,10 +128,6 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 		tmem_sweep_client(client, worker, 2);
 	if (tmem_unlikely(home->client != client && tmem_sweep_due(home->client)))
 		tmem_sweep_client(home->client, worker, 2);
-	/* Extents are opened within the cap; records may have grown past it since. */
-	if (tmem_unlikely(tmem_load(&client->cap)) && heap->kind == TMEM_EXTENT_EPHEMERAL &&
-	    tmem_client_bytes(client) > tmem_load(&client->cap))
-		tmem_heap_drop_one(heap);
 	tmem_directory_prefetch(home, access->key.hash);
 	err = have_spares(worker, access);
 	if (tmem_likely(!err))
@@ -151,6 +147,19 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 	return err;
 }
 
+/*
+ * Extents are opened within the cap. But records may have grown past it, it
+ * may have been lowered, or a member may have left its pages of a shared pool
+ * to this client: each put then takes an extent with it, wherever it is. No
+ * call for a shared pool has begun.
+ */
+static void keep_cap(struct tmem_client *client, struct tmem_worker *worker)
+{
+	if (tmem_client_bytes(client) > tmem_load(&client->cap) &&
+	    !tmem_heap_drop_one(&client->heap[0]))
+		tmem_share_drop_one(client, worker);
+}
+
 int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	     const struct tmem_handle *handle, const void *page)
 {
@@ -158,6 +167,8 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	struct access access;
 	int err;
 
+	if (tmem_unlikely(tmem_load(&client->cap)))
+		keep_cap(client, worker);
 	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;

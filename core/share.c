@@ -77,6 +77,27 @@ uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *wor
 	return size;
 }
 
+/*
+ * @heap is empty, and its client at the cap: drops an extent of another heap
+ * that counts against it. A worker in a call for a shared pool stays there, and
+ * looks into no other. Bytes; 0: there is none.
+ */
+uint32_t tmem_share_drop_elsewhere(struct heap *heap, struct tmem_worker *worker)
+{
+	struct tmem_client *client = tmem_load(&heap->charged);
+	struct heap *other;
+	uint32_t size;
+
+	if (!heap->record)
+		return tmem_share_drop_one(client, worker);
+	size = tmem_heap_drop_one(&client->heap[0]);
+	for (other = tmem_load_acquire(&heap->client->heap[0].next); other && !size;
+	     other = tmem_load_acquire(&other->next))
+		if (tmem_load(&other->charged) == client)
+			size = tmem_heap_drop_one(other);
+	return size;
+}
+
 static struct tmem_client *find_share_locked(struct tmem_engine *engine, const uint64_t uuid[2])
 {
 	struct tmem_client *share;

@@ -134,7 +134,7 @@ TMEM_MUST_CHECK int tmem_client_set_allocation(struct tmem_client *client,
 
 /*
  * Another cap in bytes, records included; 0: none. Extents of private pools above it are
- * dropped at once, those of shared ones with the client's next puts there:
+ * dropped at once, those of shared ones one with each of the client's next puts:
  * time in proportion to them.
  */
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap);

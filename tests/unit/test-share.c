@@ -78,10 +78,48 @@ static void shared_pools_made_and_left_without_end(void)
 	rig_stop(rig);
 }
 
+static void put_some(struct rig *rig, int client, uint32_t pool, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		MUST_EQ(rig_put(rig, client, rig_handle(pool, i, 0), page_tag(PAGE_RANDOM, i)), 0);
+}
+
+/* The heir's own puts bring them down, into whichever pool, and are stored again then. */
+static void what_a_leaver_leaves_above_the_heir_s_cap_goes(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int heir = rig_client(rig, 0), leaver = rig_client(rig, 0);
+	uint32_t own = rig_pool(rig, heir, 0), round, i;
+	int ours, theirs;
+
+	rig->backend->set_cap(rig, heir, 1u << 20);
+	MUST_EQ(rig->backend->grant(rig, heir, uuid), 0);
+	MUST_EQ(rig->backend->grant(rig, leaver, uuid), 0);
+	ours = join(rig, heir, uuid);
+	MUST(ours >= 0);
+	for (round = 0; round < 2; round++) {
+		const uint32_t pool = round ? (uint32_t)ours : own;
+
+		theirs = join(rig, leaver, uuid);
+		MUST(theirs >= 0);
+		put_some(rig, leaver, (uint32_t)theirs, 1000);
+		MUST_EQ(rig->backend->pool_destroy(rig, 0, leaver, (uint32_t)theirs), 0);
+		MUST_LE(3u << 20, rig_stats(rig, heir, -1).freeable);
+		for (i = 0; i < 100; i++)
+			(void)rig_put(rig, heir, rig_handle(pool, 1, i), page_tag(PAGE_RANDOM, i));
+		MUST_LE(rig_stats(rig, heir, -1).freeable, 1u << 20);
+		MUST_EQ(rig_put(rig, heir, rig_handle(pool, 1, 0), page_tag(PAGE_RANDOM, 0)), 0);
+	}
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	refused_joins_leave_nothing_behind();
 	shared_pools_made_and_left_without_end();
-	printf("share: 2 passed, 0 failed\n");
+	what_a_leaver_leaves_above_the_heir_s_cap_goes();
+	printf("share: 3 passed, 0 failed\n");
 	return 0;
 }
