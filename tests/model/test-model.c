@@ -3,12 +3,14 @@
  * Random operations against the naive model, with so little memory that
  * something is being evicted all the time.
  *
- *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--trace]
- *   test-model --planted
+ *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--trace]
+ *   test-model --planted [--loud]
  *
  * The seed is printed; the same seed and options repeat the run exactly.
+ * --alone: nothing is shared and no limit changes.
  * --planted is the negative control: every fault that the model has to notice
- * is planted in turn, and a run that ends well is the failure.
+ * is planted in turn, and a run that ends well is the failure; --loud shows
+ * what each is noticed by.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,7 @@
 struct options {
 	uint64_t operations, seed, capacity;
 	uint32_t extent, pages;
-	bool trace;
+	bool trace, alone, loud;
 };
 
 static void run(const struct backend *backend, const struct options *o, struct twin *twin)
@@ -44,37 +46,48 @@ static void run(const struct backend *backend, const struct options *o, struct t
 		 o->extent, o->pages, o->capacity);
 	twin_start(twin, backend, &setup, o->pages);
 	twin->trace = o->trace;
+	twin->sharing = !o->alone;
 	while (twin->operation < o->operations)
 		twin_random(twin, &choices);
 	twin_stop(twin);
 }
 
-static int run_planted(const struct options *given)
+/* What a run with planted_now ends with, in a process of its own; quiet where it has to fail. */
+static int planted_status(const struct options *o)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		static struct twin twin;
+
+		if (planted_now && !o->loud && !freopen("/dev/null", "w", stderr))
+			_exit(2);
+		run(&backend_planted, o, &twin);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child) {
+		perror("fork");
+		exit(2);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_planted(const struct options *o)
 {
 	unsigned int caught = 0, missed = 0;
 
+	planted_now = NULL;
+	if (planted_status(o)) {
+		printf("FAIL  nothing is planted, and something is noticed\n");
+		missed++;
+	}
 	for (planted_now = planted_faults; planted_now->name; planted_now++) {
-		struct options o = *given;
-		int status;
-		pid_t child;
-
 		if (!planted_now->model)
 			continue;
-		fflush(stdout);
-		child = fork();
-		if (child == 0) {
-			static struct twin twin;
-
-			if (!freopen("/dev/null", "w", stderr))
-				_exit(2);
-			run(&backend_planted, &o, &twin);
-			_exit(0);
-		}
-		if (child < 0 || waitpid(child, &status, 0) != child) {
-			perror("fork");
-			return 2;
-		}
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
+		if (planted_status(o) == 1) {
 			printf("ok    noticed: %s\n", planted_now->name);
 			caught++;
 		} else {
@@ -100,6 +113,10 @@ int main(int argc, char **argv)
 			planted = true;
 		else if (!strcmp(argv[i], "--trace"))
 			o.trace = true;
+		else if (!strcmp(argv[i], "--loud"))
+			o.loud = true;
+		else if (!strcmp(argv[i], "--alone"))
+			o.alone = true;
 		else if (!strcmp(argv[i], "--operations") && value)
 			o.operations = value, i++;
 		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
@@ -113,7 +130,8 @@ int main(int argc, char **argv)
 		else {
 			fprintf(stderr,
 				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
-				"[--pages N] [--capacity BYTES] [--trace] [--planted]\n",
+				"[--pages N] [--capacity BYTES] [--alone] [--trace] [--planted] "
+				"[--loud]\n",
 				argv[0]);
 			return 2;
 		}
@@ -134,9 +152,17 @@ int main(int argc, char **argv)
 	       " refused, %" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " of them evicted\n",
 	       glue_name, twin.operation, twin.stored, twin.refused, twin.hits, twin.misses,
 	       twin.lost);
+	printf("%" PRIu64 " joins, %" PRIu64 " leaves, %" PRIu64 " hits in shared pools, %" PRIu64
+	       " refused over a cap, %" PRIu64 " audits\n",
+	       twin.joins, twin.leaves, twin.shared_hits, twin.over_cap, twin.audits);
 	/* A run without pressure proves little. */
 	if (o.operations >= 100000 && (!twin.lost || !twin.hits || !twin.refused)) {
 		fprintf(stderr, "nothing was evicted, hit or refused: the memory is too large\n");
+		return 1;
+	}
+	if (o.operations >= 100000 && !o.alone &&
+	    (!twin.joins || !twin.leaves || !twin.shared_hits || !twin.over_cap)) {
+		fprintf(stderr, "nothing was shared, or no cap was felt\n");
 		return 1;
 	}
 	return 0;

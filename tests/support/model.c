@@ -66,14 +66,16 @@ static uint32_t *link_of(const struct model *model, int client, const struct tme
 	return link;
 }
 
-uint64_t *model_find(const struct model *model, int client, const struct tmem_handle *handle)
+struct model_page *model_find(const struct model *model, int client,
+			      const struct tmem_handle *handle)
 {
 	uint32_t entry = *link_of(model, client, handle);
 
-	return entry ? &model->page[entry - 1].tag : NULL;
+	return entry ? &model->page[entry - 1] : NULL;
 }
 
-bool model_put(struct model *model, int client, const struct tmem_handle *handle, uint64_t tag)
+bool model_put(struct model *model, int client, const struct tmem_handle *handle, uint64_t tag,
+	       int owner)
 {
 	uint32_t *link = link_of(model, client, handle);
 	uint32_t entry = *link;
@@ -87,7 +89,7 @@ bool model_put(struct model *model, int client, const struct tmem_handle *handle
 		*link = entry;
 		model->count++;
 	}
-	model->page[entry - 1] = (struct model_page){client, *handle, tag};
+	model->page[entry - 1] = (struct model_page){client, *handle, tag, owner};
 	return true;
 }
 
@@ -159,6 +161,25 @@ uint32_t model_drop_pool(struct model *model, int client, uint32_t pool)
 uint32_t model_drop_client(struct model *model, int client)
 {
 	return drop_all(model, BY_CLIENT, client, NULL, 0);
+}
+
+void model_disown(struct model *model, int client, int owner)
+{
+	uint32_t i;
+
+	for (i = 0; i < model->room; i++)
+		if (model->page[i].client == client && model->page[i].owner == owner)
+			model->page[i].owner = -1;
+}
+
+uint32_t model_count_owned(const struct model *model, int client, int owner)
+{
+	uint32_t i, count = 0;
+
+	for (i = 0; i < model->room; i++)
+		if (model->page[i].client == client && model->page[i].owner == owner)
+			count++;
+	return count;
 }
 
 uint32_t model_count_pool(const struct model *model, int client, uint32_t pool)

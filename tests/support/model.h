@@ -12,9 +12,10 @@
 #include <tmem/types.h>
 
 struct model_page {
-	int client; /* -1: the entry is free */
+	int client; /* or what else has pages of its own: a shared pool; -1: the entry is free */
 	struct tmem_handle handle;
 	uint64_t tag;
+	int owner; /* who put it; -1: has left since */
 };
 
 struct model {
@@ -30,10 +31,12 @@ struct model {
 void model_create(struct model *model, uint32_t room);
 void model_destroy(struct model *model);
 
-/* The page's tag, or NULL. */
-uint64_t *model_find(const struct model *model, int client, const struct tmem_handle *handle);
+/* NULL: it is not there. */
+struct model_page *model_find(const struct model *model, int client,
+			      const struct tmem_handle *handle);
 /* False: there is no room for one more. */
-bool model_put(struct model *model, int client, const struct tmem_handle *handle, uint64_t tag);
+bool model_put(struct model *model, int client, const struct tmem_handle *handle, uint64_t tag,
+	       int owner);
 /* True if it was there. */
 bool model_drop(struct model *model, int client, const struct tmem_handle *handle);
 
@@ -44,6 +47,11 @@ uint32_t model_drop_object(struct model *model, int client, const struct tmem_ha
 uint32_t model_drop_pool(struct model *model, int client, uint32_t pool);
 uint32_t model_drop_client(struct model *model, int client);
 
+/* The pages that @owner put, of @client, are nobody's. */
+void model_disown(struct model *model, int client, int owner);
+
+/* All that @owner put, of @client. */
+uint32_t model_count_owned(const struct model *model, int client, int owner);
 uint32_t model_count_pool(const struct model *model, int client, uint32_t pool);
 uint32_t model_count_objects(const struct model *model, int client, uint32_t pool);
 

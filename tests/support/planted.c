@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "must.h"
+#include "planted-share.h"
 #include "planted.h"
 
 enum kind {
@@ -38,6 +39,13 @@ enum kind {
 	NO_CAP,
 	JOIN_PRIVATELY,
 	REVOKE_LATER,
+	REVOKE_NEVER,
+	TAKE_SHARED,
+	LEAVE_NOTHING,
+	JOIN_AGAIN,
+	KEEP_THE_SHARE,
+	SHRINK_ANYWAY,
+	RECLAIM_FROM_ALL,
 };
 
 const struct planted_fault planted_faults[] = {
@@ -113,7 +121,7 @@ const struct planted_fault planted_faults[] = {
 	 {"duplicate-put-when-exactly-full-never-fails",
 	  "full-client-is-never-refused-what-it-was-promised",
 	  "flushes-and-puts-faster-than-the-sweeper"}},
-	{"a put is counted twice", MISCOUNT, false, {"counts-are-exact"}},
+	{"a put is counted twice", MISCOUNT, true, {"counts-are-exact"}},
 	{"a flush is not carried out",
 	 FLUSH_NOTHING,
 	 true,
@@ -129,13 +137,35 @@ const struct planted_fault planted_faults[] = {
 	{"weights are the wrong way round", WRONG_WEIGHTS, false, {"weights-say-who-gives"}},
 	{"who is not authorised gets a private pool",
 	 JOIN_PRIVATELY,
-	 false,
+	 true,
 	 {"joining-needs-a-grant"}},
-	{"revoking never ends a membership", REVOKE_LATER, false, {"revoke-now-ends-membership"}},
+	{"revoking never ends a membership", REVOKE_LATER, true, {"revoke-now-ends-membership"}},
 	{"caps are stored and ignored",
 	 NO_CAP,
-	 false,
+	 true,
 	 {"cap-is-enforced", "cap-changed-under-load"}},
+	{"who lost the grant still joins", REVOKE_NEVER, true, {"revoking-stops-new-joins"}},
+	{"a get from a shared pool takes the page out",
+	 TAKE_SHARED,
+	 true,
+	 {"shared-pages-are-seen-by-all-members"}},
+	{"a member's leaving empties the pool",
+	 LEAVE_NOTHING,
+	 true,
+	 {"the-others-keep-what-a-leaver-put"}},
+	{"joining twice gives the pool again", JOIN_AGAIN, true, {"the-same-uuid-joined-twice"}},
+	{"a shared pool outlives its last member",
+	 KEEP_THE_SHARE,
+	 true,
+	 {"the-last-one-s-leaving-ends-it"}},
+	{"an allocation shrinks below what is billed",
+	 SHRINK_ANYWAY,
+	 true,
+	 {"allocation-grows-and-shrinks"}},
+	{"what one client is asked for is taken from all",
+	 RECLAIM_FROM_ALL,
+	 true,
+	 {"reclaim-from-one-client-only"}},
 	{NULL, NOTHING, false, {NULL}},
 };
 
@@ -156,6 +186,7 @@ struct planted_rig {
 		struct tmem_handle handle;
 		const void *page;
 	} last[REMEMBERED];
+	struct planted_share share;
 };
 
 static struct planted_rig *of(struct rig *rig)
@@ -203,6 +234,7 @@ static struct rig *start(const struct backend *backend, const struct rig_setup *
 	if (!rig)
 		return NULL;
 	rig->inner = rig_start(below, setup);
+	planted_share_start(&rig->share, rig->inner);
 	return &rig->rig;
 }
 
@@ -216,7 +248,10 @@ static const char *stop(struct rig *rig)
 
 static int client_create(struct rig *rig, const struct tmem_client_config *config)
 {
-	return under(rig)->client_create(inner(rig), config);
+	int client = under(rig)->client_create(inner(rig), config);
+
+	planted_share_forget(&of(rig)->share, client);
+	return client;
 }
 
 static void client_destroy(struct rig *rig, uint32_t worker, int client)
@@ -252,7 +287,9 @@ static int set_weight(struct rig *rig, int client, uint32_t weight)
 
 static int set_allocation(struct rig *rig, int client, uint64_t bytes)
 {
-	return under(rig)->set_allocation(inner(rig), client, bytes);
+	int result = under(rig)->set_allocation(inner(rig), client, bytes);
+
+	return is(SHRINK_ANYWAY) && result == -TMEM_ENOSPC ? 0 : result;
 }
 
 static void set_cap(struct rig *rig, int client, uint64_t cap)
@@ -267,6 +304,8 @@ static int set_pool_codec(struct rig *rig, int client, uint32_t pool, uint8_t co
 
 static uint64_t client_reclaim(struct rig *rig, uint32_t worker, int client, uint64_t bytes)
 {
+	if (is(RECLAIM_FROM_ALL))
+		return under(rig)->reclaim(inner(rig), worker, bytes);
 	return under(rig)->client_reclaim(inner(rig), worker, client, bytes);
 }
 
@@ -277,6 +316,8 @@ static int grant(struct rig *rig, int client, const uint64_t uuid[2])
 
 static int revoke(struct rig *rig, uint32_t worker, int client, const uint64_t uuid[2], bool now)
 {
+	if (is(REVOKE_NEVER))
+		return 0;
 	return under(rig)->revoke(inner(rig), worker, client, uuid, now && !is(REVOKE_LATER));
 }
 
@@ -296,11 +337,20 @@ static int pool_create(struct rig *rig, uint32_t worker, int client,
 		c.uuid[0] = c.uuid[1] = 0;
 		result = under(rig)->pool_create(inner(rig), worker, client, &c);
 	}
+	if (c.flags & TMEM_POOL_SHARED && result >= 0) {
+		planted_share_joined(&of(rig)->share, client, result);
+		if (is(KEEP_THE_SHARE))
+			planted_share_keep(&of(rig)->share, c.uuid);
+	}
+	if (is(JOIN_AGAIN) && result == -TMEM_EEXIST)
+		result = planted_share_some(&of(rig)->share, client);
 	return result;
 }
 
 static int pool_destroy(struct rig *rig, uint32_t worker, int client, uint32_t pool)
 {
+	if (is(LEAVE_NOTHING))
+		planted_share_empty(&of(rig)->share, worker, client, pool);
 	return under(rig)->pool_destroy(inner(rig), worker, client,
 					is(MASK_POOL) ? pool & 15 : pool);
 }
@@ -380,6 +430,8 @@ static int get(struct rig *rig, uint32_t worker, int client, const struct tmem_h
 		memset(page, 0, TMEM_PAGE_SIZE);
 	if (result == -TMEM_EIO && is(SWALLOW_EIO))
 		return 0;
+	if (!result && is(TAKE_SHARED) && planted_share_is(&of(rig)->share, client, h.pool))
+		planted_share_flush(&of(rig)->share, worker, client, &h);
 	if (!result && is(MISS_SOME) && nth % 50 == 49)
 		return -TMEM_ENOENT;
 	return result;
@@ -468,6 +520,7 @@ static int stats(struct rig *rig, int client, int pool, struct tmem_stats *out)
 {
 	int result = under(rig)->stats(inner(rig), client, pool, out);
 
+	planted_share_hide(&of(rig)->share, client, out);
 	if (is(TWICE_FREEABLE))
 		out->freeable *= 2;
 	if (is(NO_BILL))

@@ -3,7 +3,7 @@
 #include "codecs.h"
 #include "must.h"
 #include "page.h"
-#include "twin.h"
+#include "twin-parts.h"
 
 bool choices_left(const struct choices *choices)
 {
@@ -38,7 +38,7 @@ static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
 
 	/* Mostly a pool that is there: they were counted when they were made. */
 	if (pool < 62 && c->pools)
-		for (i = 0, pool %= c->pools; !c->pool[i] || pool--; i++)
+		for (i = 0, pool %= c->pools; twin_kind(twin, client, i) == NO_POOL || pool--; i++)
 			;
 	else
 		i = pool;
@@ -52,40 +52,117 @@ static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
 	return h;
 }
 
-/* Two of each kind. */
-static void usual_pools(struct twin *twin, unsigned int client)
+static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4, CODEC_MUTE};
+
+/* Two of each kind, and most of the shared ones. */
+static void usual_pools(struct twin *twin, unsigned int client, struct choices *choices)
 {
 	unsigned int i;
 
 	for (i = 0; i < 4; i++)
 		twin_pool_create(twin, client, i & 1 ? 0 : TMEM_POOL_PERSISTENT);
+	for (i = 0; i < TWIN_SHARED && twin->sharing; i++) {
+		uint64_t how = choose(choices, 8);
+
+		if (how)
+			twin_grant(twin, client, i);
+		if (how > 1)
+			twin_join(twin, client, i);
+	}
+}
+
+/* Often none; else all sizes, and mostly one that bites. */
+static uint64_t random_cap(struct choices *choices)
+{
+	switch (choose(choices, 8)) {
+	case 0:
+		return 1;
+	case 1:
+		return ~0ull - choose(choices, 2);
+	case 2:
+		return 1 + choose(choices, 1u << 17);
+	case 3:
+		return 1 + choose(choices, 1u << 22);
+	default:
+		return 0;
+	}
 }
 
 static void random_life(struct twin *twin, unsigned int client, struct choices *choices)
 {
-	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
-					 CODEC_MUTE};
-	/* The third client is a small one. */
-	uint64_t allocation = twin->rig->setup.persistent / (client == 2 ? 8 : 3);
+	/* The third client is a small one, the fourth a smaller one. */
+	uint64_t allocation = twin->rig->setup.persistent / (client < 2 ? 3 : client == 2 ? 8 : 16);
 
 	twin_client_destroy(twin, client);
 	twin_client_create(twin, client, allocation, codecs[choose(choices, 4)]);
-	usual_pools(twin, client);
+	if (twin->sharing) {
+		twin_weight(twin, client, 1 + (uint32_t)choose(choices, 1000));
+		twin_cap(twin, client, random_cap(choices));
+	}
+	usual_pools(twin, client, choices);
+}
+
+static uint64_t random_allocation(struct twin *twin, unsigned int client, struct choices *choices)
+{
+	uint64_t now = twin->client[client].allocation, most = twin->rig->setup.persistent;
+
+	switch (choose(choices, 4)) {
+	case 0:
+		return choose(choices, most / 2);
+	case 1:
+		return now + choose(choices, most / 16);
+	case 2:
+		/* Around what it is billed for. */
+		return rig_stats(twin->rig, twin->client[client].number, -1).billed +
+		       choose(choices, 3) - 1;
+	default:
+		return choose(choices, 16) ? now - choose(choices, now + 1) : ~0ull;
+	}
+}
+
+/* What seldom happens to who shares, or by an administrator; @what is below 840. */
+static void random_change(struct twin *twin, unsigned int client, uint32_t pool, uint32_t what,
+			  struct choices *choices)
+{
+	unsigned int which = (unsigned int)choose(choices, TWIN_SHARED);
+
+	if (what < 80)
+		twin_grant(twin, client, which);
+	else if (what < 140)
+		twin_revoke(twin, client, which, choose(choices, 2) == 0);
+	else if (what < 340)
+		twin_join(twin, client, which);
+	else if (what < 360)
+		twin_join_wrongly(twin, client, which, (unsigned int)choose(choices, 8));
+	else if (what < 420)
+		twin_pool_destroy(twin, client, (uint32_t)twin->client[client].member[which]);
+	else if (what < 480)
+		twin_weight(twin, client, (uint32_t)choose(choices, 10003));
+	else if (what < 560)
+		twin_cap(twin, client, random_cap(choices));
+	else if (what < 640)
+		twin_allocation(twin, client, random_allocation(twin, client, choices));
+	else if (what < 680)
+		twin_pool_codec(twin, client, pool, codecs[choose(choices, 4)]);
+	else if (what < 700)
+		twin_client_reclaim(twin, client, choose(choices, 1u << 20));
+	else if (what < 720)
+		twin_reclaim(twin, choose(choices, 1u << 20));
+	else
+		twin->rig->backend->step(twin->rig, 0, (uint32_t)choose(choices, 8));
 }
 
 /* What seldom happens; @what is below 1600. */
 static void random_event(struct twin *twin, unsigned int client, uint32_t pool, uint32_t what,
 			 struct choices *choices)
 {
-	static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4,
-					 CODEC_MUTE};
 	struct rig *rig = twin->rig;
 
 	if (what < 4) {
 		random_life(twin, client, choices);
 	} else if (what < 8) {
 		if (twin_session(twin, client, choose(choices, 2)))
-			usual_pools(twin, client);
+			usual_pools(twin, client, choices);
 	} else if (what < 20) {
 		twin_pool_destroy(twin, client, pool);
 		twin_pool_create(twin, client, (uint32_t)choose(choices, 2));
@@ -96,9 +173,7 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 	} else if (what < 600) {
 		twin_freeze(twin, client, false);
 	} else if (what < 700) {
-		MUST_EQ(rig->backend->set_codec(rig, twin->client[client].number,
-						codecs[choose(choices, 4)]),
-			0);
+		twin_codec(twin, client, codecs[choose(choices, 4)]);
 	} else if (what < 720) {
 		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
 	} else if (what < 740) {
@@ -106,6 +181,8 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 							choose(choices, rig->setup.capacity / 8));
 	} else if (what < 760) {
 		twin_settle(twin);
+	} else if (twin->sharing) {
+		random_change(twin, client, pool, what - 760, choices);
 	} else {
 		rig->backend->step(rig, 0, (uint32_t)choose(choices, 8));
 	}
@@ -113,7 +190,7 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 
 void twin_random(struct twin *twin, struct choices *choices)
 {
-	unsigned int client = (unsigned int)choose(choices, 3);
+	unsigned int client = (unsigned int)choose(choices, twin->sharing ? 4 : 3);
 	uint32_t what = (uint32_t)choose(choices, 65536);
 	struct tmem_handle h;
 

@@ -2,7 +2,8 @@
 /*
  * A rig and the model, fed the same operations, one at a time. After each
  * the two must agree: persistent pages exactly, ephemeral ones in that what
- * is returned was put last, and that nothing comes back after a miss.
+ * is returned was put last, that nothing comes back after a miss, and that
+ * no more is missing than the host says that it dropped (twin-figures.c).
  */
 #ifndef TESTS_TWIN_H
 #define TESTS_TWIN_H
@@ -12,6 +13,14 @@
 
 #define TWIN_CLIENTS 8
 #define TWIN_POOLS   32768 /* numbers that a client's pools can have */
+#define TWIN_SHARED  3	   /* shared pools, by their uuids */
+
+/* Operations, as the client's statistics must have them. */
+struct twin_counts {
+	uint64_t puts, stored, frozen, no_room, over_limit;
+	uint64_t gets, hits;
+	uint64_t flushes, found, ranges, objects, objects_found;
+};
 
 struct twin_client {
 	bool there;
@@ -19,15 +28,34 @@ struct twin_client {
 	bool frozen;
 	uint64_t nonce;
 	uint64_t allocation;
-	uint8_t pool[TWIN_POOLS]; /* 0: none; 1: ephemeral; 2: persistent */
+	uint64_t cap;
+	/*
+	 * Its ephemeral bytes may be above the cap: that was lowered, or a
+	 * member left pages behind. Its own puts only bring them down.
+	 */
+	bool above_cap;
+	uint8_t pool[TWIN_POOLS]; /* what kind it is: twin-parts.h */
 	uint32_t pools;
-	uint64_t puts, gets, hits, flushes; /* as the client's statistics must have it */
+	bool granted[TWIN_SHARED];
+	int member[TWIN_SHARED]; /* its pool's number; -1: it has not joined */
+	struct twin_counts counts;
+};
+
+/* How many ephemeral pages were missing, and how many the host had dropped, at the last audit. */
+struct twin_ledger {
+	uint64_t ghosts;
+	uint64_t dropped;
+	uint64_t undone; /* puts that the rig says took a page's place, or flushed it */
+	/* Since then: pages found to be missing, and puts over a page of the model. */
+	uint64_t lost, over;
 };
 
 struct twin {
 	struct rig *rig;
-	struct model model;
+	struct model model; /* a shared pool's pages are filed under TWIN_CLIENTS + which */
 	struct twin_client client[TWIN_CLIENTS];
+	uint32_t members[TWIN_SHARED];
+	struct twin_ledger ledger;
 	uint64_t operation; /* how many were done */
 	uint64_t version;
 	uint32_t most;	  /* pages that the model may come to hold; put is no operation above */
@@ -36,8 +64,11 @@ struct twin {
 	bool persistent_may_run_dry;
 	bool trace; /* every operation is printed */
 	bool quiet; /* check() after every operation is left to the caller */
+	/* Random operations share pools and change limits; without, they are those of before. */
+	bool sharing;
 	/* Figures for the reader. */
 	uint64_t hits, misses, lost, refused, stored;
+	uint64_t joins, leaves, shared_hits, over_cap, audits;
 };
 
 void twin_start(struct twin *twin, const struct backend *backend, const struct rig_setup *setup,
@@ -53,7 +84,25 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce);
 void twin_freeze(struct twin *twin, unsigned int client, bool frozen);
 /* The pool's number, or -1 if none was made. */
 int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags);
+/* A member of a shared pool leaves it by that. */
 void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool);
+
+/* @which: of the shared pools, 0 to TWIN_SHARED - 1. */
+void twin_grant(struct twin *twin, unsigned int client, unsigned int which);
+void twin_revoke(struct twin *twin, unsigned int client, unsigned int which, bool now);
+void twin_join(struct twin *twin, unsigned int client, unsigned int which);
+/* A request that nobody may make; @how: which mistake, any number. */
+void twin_join_wrongly(struct twin *twin, unsigned int client, unsigned int which,
+		       unsigned int how);
+
+void twin_weight(struct twin *twin, unsigned int client, uint32_t weight);
+void twin_cap(struct twin *twin, unsigned int client, uint64_t cap);
+void twin_allocation(struct twin *twin, unsigned int client, uint64_t bytes);
+void twin_codec(struct twin *twin, unsigned int client, uint8_t codec);
+void twin_pool_codec(struct twin *twin, unsigned int client, uint32_t pool, uint8_t codec);
+void twin_client_reclaim(struct twin *twin, unsigned int client, uint64_t bytes);
+/* All is swept before, so that what is freeable has to come. */
+void twin_reclaim(struct twin *twin, uint64_t bytes);
 
 /* @kind: of the page put. The result of the operation. */
 int twin_put(struct twin *twin, unsigned int client, struct tmem_handle handle, int kind);
@@ -63,7 +112,11 @@ int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle 
 		     uint64_t count);
 int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle handle);
 
-/* Every page of the model is looked for; ephemeral ones are taken out by that. */
+/*
+ * Every page of the model is looked for, by each member of a shared pool, and
+ * as many must be there as the pool's figures say. All is swept before. Pages
+ * of private ephemeral pools are taken out by that.
+ */
 void twin_compare(struct twin *twin);
 /* Persistent pages only; nothing changes. */
 void twin_compare_persistent(struct twin *twin);
