@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -28,6 +27,7 @@
 #include "operate.h"
 #include "options.h"
 #include "request.h"
+#include "timer.h"
 
 #define CONNECTIONS 16
 
@@ -58,19 +58,10 @@ struct control {
 	struct connection connections[CONNECTIONS];
 };
 
-static void arm(struct connection *connection, uint64_t first_ms, uint64_t every_ms)
-{
-	struct itimerspec when = {
-		.it_value = {(time_t)(first_ms / 1000), (long)(first_ms % 1000) * 1000000},
-		.it_interval = {(time_t)(every_ms / 1000), (long)(every_ms % 1000) * 1000000},
-	};
-
-	timerfd_settime(connection->timer.fd, 0, &when, NULL);
-}
-
 static void arm_idle(struct connection *connection)
 {
-	arm(connection, connection->control->daemon->options->control_idle * 1000, 0);
+	timer_set(&connection->timer,
+		  connection->control->daemon->options->control_idle * TIMER_SECOND, 0);
 }
 
 static void drop(struct connection *connection)
@@ -78,9 +69,8 @@ static void drop(struct connection *connection)
 	struct loop *loop = connection->control->daemon->loop;
 
 	loop_remove(loop, &connection->io);
-	loop_remove(loop, &connection->timer);
+	timer_close(&connection->timer, loop);
 	close(connection->io.fd);
-	close(connection->timer.fd);
 	free(connection->line);
 	free(connection->answer);
 	memset(connection, 0, sizeof(*connection));
@@ -171,7 +161,8 @@ static bool answer_line(struct connection *connection, const char *line, size_t 
 		connection->missed_ms = 0;
 		connection->sequence = 1;
 		json_add_u64(ok, "sequence", 0);
-		arm(connection, request.interval_ms, request.interval_ms);
+		timer_set(&connection->timer, request.interval_ms * 1000000,
+			  request.interval_ms * 1000000);
 	}
 	return answer(connection, &request, ok, NULL);
 }
@@ -292,10 +283,8 @@ static void connection_timer(struct watch *watch, uint32_t ready)
 {
 	struct connection *connection = HOLDER(watch, struct connection, timer);
 	struct refusal refusal;
-	uint64_t expirations;
 
-	(void)ready;
-	if (read(watch->fd, &expirations, sizeof(expirations)) != (ssize_t)sizeof(expirations))
+	if (!timer_expired(watch))
 		return;
 	if (connection->watching) {
 		if (!report(connection))
@@ -348,24 +337,17 @@ static bool open_connection(struct control *control, struct connection *connecti
 
 	connection->control = control;
 	connection->io = (struct watch){fd, EPOLLIN, connection_ready};
-	connection->timer =
-		(struct watch){timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), EPOLLIN,
-			       connection_timer};
 	connection->line = malloc(REQUEST_LINE_MAX);
-	if (connection->timer.fd < 0 || !connection->line)
-		goto err_timer;
-	if (loop_add(loop, &connection->io))
-		goto err_timer;
-	if (loop_add(loop, &connection->timer))
+	if (!connection->line || loop_add(loop, &connection->io))
+		goto err_line;
+	if (timer_open(&connection->timer, loop, connection_timer))
 		goto err_io;
 	arm_idle(connection);
 	return true;
 
 err_io:
 	loop_remove(loop, &connection->io);
-err_timer:
-	if (connection->timer.fd >= 0)
-		close(connection->timer.fd);
+err_line:
 	free(connection->line);
 	memset(connection, 0, sizeof(*connection));
 	return false;

@@ -10,15 +10,15 @@
 #include "listener.h"
 #include "log.h"
 #include "session.h"
+#include "timer.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* How often a frozen disk tries whether it has thawed, in nanoseconds. */
-#define RETRY_NS 20000000l
+#define RETRY_NS 20000000u
 
 struct guest {
 	struct daemon *daemon;
@@ -148,9 +148,8 @@ static void on_connect(struct watch *watch, uint32_t ready)
 static void on_timer(struct watch *watch, uint32_t ready)
 {
 	struct guest *guest = (struct guest *)((char *)watch - offsetof(struct guest, timer));
-	uint64_t expirations;
 
-	if (read(watch->fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+	if (!timer_expired(watch))
 		return;
 	guest->timer_armed = false;
 	guest->disk.frozen = false;
@@ -160,11 +159,9 @@ static void on_timer(struct watch *watch, uint32_t ready)
 
 static void arm_timer(struct guest *guest)
 {
-	const struct itimerspec soon = {.it_value = {.tv_nsec = RETRY_NS}};
-
-	if (guest->timer_armed)
-		return;
-	guest->timer_armed = !timerfd_settime(guest->timer.fd, 0, &soon, NULL);
+	if (!guest->timer_armed)
+		timer_set(&guest->timer, RETRY_NS, 0);
+	guest->timer_armed = true;
 }
 
 static enum turn_end on_turn(struct turn *turn, uint32_t *budget)
@@ -191,27 +188,6 @@ static int start_listening(struct guest *guest, const char *path)
 	if (error)
 		log_error("guest %s: cannot listen on %s: %s", guest->name, path, why);
 	return error;
-}
-
-static int start_timer(struct guest *guest)
-{
-	int error;
-
-	guest->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (guest->timer.fd < 0)
-		return -errno;
-	guest->timer.events = EPOLLIN;
-	guest->timer.fn = on_timer;
-	error = loop_add(guest->daemon->loop, &guest->timer);
-	if (error)
-		close(guest->timer.fd);
-	return error;
-}
-
-static void stop_timer(struct guest *guest)
-{
-	loop_remove(guest->daemon->loop, &guest->timer);
-	close(guest->timer.fd);
 }
 
 /* A disk is what its allocation holds when nothing compresses: it can always be filled. */
@@ -357,7 +333,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	error = open_service(guest, config, blocks);
 	if (error)
 		goto err_client;
-	error = start_timer(guest);
+	error = timer_open(&guest->timer, daemon->loop, on_timer);
 	if (error)
 		goto err_service;
 	error = start_listening(guest, config->socket_path);
@@ -367,7 +343,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	return 0;
 
 err_timer:
-	stop_timer(guest);
+	timer_close(&guest->timer, daemon->loop);
 err_service:
 	close_service(guest);
 err_client:
@@ -382,7 +358,7 @@ void guest_destroy(struct guest *guest)
 	if (guest->session)
 		on_ended(guest, GUEST_OK);
 	listener_close(&guest->listener);
-	stop_timer(guest);
+	timer_close(&guest->timer, guest->daemon->loop);
 	close_service(guest);
 	tmem_client_destroy(guest->client, guest->daemon->worker);
 	free(guest);

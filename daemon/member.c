@@ -7,21 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon.h"
 #include "log.h"
-
-#define SECOND 1000000000ull
+#include "timer.h"
 
 static uint64_t now(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
+	return (uint64_t)time.tv_sec * TIMER_SECOND + (uint64_t)time.tv_nsec;
 }
 
 void member_end(struct member *member)
@@ -42,30 +40,28 @@ void member_end(struct member *member)
 /* The timer goes off at the first deadline of all, or not at all. */
 static void arm_timer(struct members *members)
 {
-	struct itimerspec first = {.it_value = {0}};
-	uint64_t deadline = UINT64_MAX;
+	uint64_t deadline = UINT64_MAX, time = now();
 	struct link *link;
 
 	for (link = members->all.next; link != &members->all; link = link->next) {
 		if (!MEMBER_OF(link, all)->session && MEMBER_OF(link, all)->deadline < deadline)
 			deadline = MEMBER_OF(link, all)->deadline;
 	}
-	if (deadline != UINT64_MAX) {
-		first.it_value.tv_sec = (time_t)(deadline / SECOND);
-		first.it_value.tv_nsec = (long)(deadline % SECOND);
-	}
-	(void)timerfd_settime(members->timer.fd, TFD_TIMER_ABSTIME, &first, NULL);
+	if (deadline == UINT64_MAX)
+		timer_set(&members->timer, 0, 0);
+	else
+		timer_set(&members->timer, deadline > time ? deadline - time : 1, 0);
 }
 
 static void on_timer(struct watch *watch, uint32_t ready)
 {
 	struct members *members =
 		(struct members *)(void *)((char *)watch - offsetof(struct members, timer));
-	uint64_t expirations, time = now();
+	uint64_t time = now();
 	struct member *member;
 	struct link *link;
 
-	if (read(watch->fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+	if (!timer_expired(watch))
 		return;
 	for (link = members->all.next; link != &members->all;) {
 		member = MEMBER_OF(link, all);
@@ -97,7 +93,7 @@ static void on_ended(void *arg, enum guest_error error)
 		member_end(member);
 		return;
 	}
-	member->deadline = now() + members->config->linger_seconds * SECOND;
+	member->deadline = now() + members->config->linger_seconds * TIMER_SECOND;
 	arm_timer(members);
 }
 
@@ -361,27 +357,6 @@ void members_admit(struct members *members, int fd)
 		 members->config->name, member->id, (unsigned int)peer.uid, (int)peer.pid);
 }
 
-static int start_timer(struct members *members)
-{
-	int error;
-
-	members->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (members->timer.fd < 0)
-		return -errno;
-	members->timer.events = EPOLLIN;
-	members->timer.fn = on_timer;
-	error = loop_add(members->daemon->loop, &members->timer);
-	if (error)
-		close(members->timer.fd);
-	return error;
-}
-
-static void stop_timer(struct members *members)
-{
-	loop_remove(members->daemon->loop, &members->timer);
-	close(members->timer.fd);
-}
-
 int members_open(struct members *members, struct daemon *daemon,
 		 const struct template_config *config)
 {
@@ -394,7 +369,7 @@ int members_open(struct members *members, struct daemon *daemon,
 	members->pages = device_pages_create();
 	if (!members->pages)
 		return -ENOMEM;
-	error = start_timer(members);
+	error = timer_open(&members->timer, daemon->loop, on_timer);
 	if (error)
 		free(members->pages);
 	return error;
@@ -404,6 +379,6 @@ void members_close(struct members *members)
 {
 	while (members->all.next != &members->all)
 		member_end(MEMBER_OF(members->all.next, all));
-	stop_timer(members);
+	timer_close(&members->timer, members->daemon->loop);
 	free(members->pages);
 }

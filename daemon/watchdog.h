@@ -6,8 +6,8 @@
 #include "loop.h"
 
 struct watchdog {
-	struct watch timer; /* fd -1: nobody asked for it */
-	struct loop *loop;
+	struct watch timer;
+	struct loop *loop; /* NULL: nobody asked for it */
 };
 
 /* As often as the environment asks for. Without a timer it is said, and tmemd serves all the same. */
