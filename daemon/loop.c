@@ -112,6 +112,12 @@ static void dispatch(struct loop *loop)
 	loop->count = 0;
 }
 
+/* Milliseconds that may be slept. */
+static int sleep_time(const struct loop *loop)
+{
+	return loop->work.sleep ? loop->work.sleep(loop->work.arg) : -1;
+}
+
 int loop_run(struct loop *loop)
 {
 	unsigned int since_idle = 0;
@@ -119,7 +125,8 @@ int loop_run(struct loop *loop)
 
 	loop->stopped = false;
 	while (!loop->stopped) {
-		int count = epoll_wait(loop->epoll, loop->fetched, FETCH, more ? 0 : -1);
+		int count =
+			epoll_wait(loop->epoll, loop->fetched, FETCH, more ? 0 : sleep_time(loop));
 
 		if (count < 0) {
 			if (errno == EINTR)

@@ -41,6 +41,8 @@ void loop_remove(struct loop *loop, struct watch *watch);
 struct loop_work {
 	bool (*turn)(void *arg); /* guests; after every round of events */
 	bool (*idle)(void *arg); /* background; when nothing else was ready, or too long ago */
+	int (*sleep)(
+		void *arg); /* milliseconds after which turn is called anyhow; -1, NULL: never */
 	void *arg;
 };
 

@@ -115,7 +115,7 @@ out_guests:
 
 static int get_ready(struct daemon *daemon, const char *control, struct run *run)
 {
-	const struct loop_work work = {serve_turn, serve_idle, daemon};
+	const struct loop_work work = {serve_turn, serve_idle, serve_sleep, daemon};
 	struct lock_memory protection;
 	struct tmem_arena *arena;
 	int status = STATUS_FAILED;

@@ -55,6 +55,13 @@ bool serve_turn(void *arg)
 	return turns_round(&daemon->turns);
 }
 
+int serve_sleep(void *arg)
+{
+	const struct daemon *daemon = arg;
+
+	return turns_sleep(&daemon->turns);
+}
+
 bool serve_idle(void *arg)
 {
 	struct daemon *daemon = arg;

@@ -6,6 +6,9 @@
  * part: who asks for little waits for one part of somebody else at most,
  * however much others ask for, and however many they are.
  *
+ * Who has a limit and has used it up rests until it has some again: nothing
+ * of it fails, and nobody looks at it meanwhile.
+ *
  * It is a round robin of pages, and a list for those that came up since, as
  * the packet scheduler of RFC 8290 has it for flows.
  */
@@ -15,14 +18,18 @@
 #include <stdint.h>
 
 #include "link.h"
+#include "rate.h"
+#include "wheel.h"
 
 /* Pages of one part: the wait of whoever comes next, and what a look for others costs in work. */
 #define TURNS_PART 16
 
 struct turns {
-	struct link fresh; /* came up, and had no part yet */
-	struct link busy;  /* have had their part of late */
-	struct link end;   /* while a list is gone through: of those that were in it */
+	struct link fresh;	 /* came up, and had no part yet */
+	struct link busy;	 /* have had their part of late */
+	struct link end;	 /* while a list is gone through: of those that were in it */
+	struct wheel resting;	 /* have more, and have used their rate up */
+	uint64_t (*clock)(void); /* nanoseconds; a test may set its own */
 };
 
 enum turn_end {
@@ -35,6 +42,7 @@ enum turn_end {
 struct turn {
 	struct turns *turns;
 	struct link link;
+	struct rate rate; /* set by turn_limit */
 	/* Serves it; *@budget, in pages, becomes what is left of it. */
 	enum turn_end (*serve)(struct turn *turn, uint32_t *budget);
 };
@@ -48,6 +56,9 @@ void turn_want(struct turn *turn);
 /* It does not any more. Before its memory goes, too. */
 void turn_leave(struct turn *turn);
 
+/* From now on at most @bytes per second, each page being TMEM_PAGE_SIZE of them; 0: no limit. */
+void turn_limit(struct turn *turn, uint64_t bytes);
+
 /*
  * Serves who came up, and of the others one that has something. True: there is
  * more, so call again, after a look at who else came up.
@@ -55,5 +66,7 @@ void turn_leave(struct turn *turn);
 bool turns_round(struct turns *turns);
 /* Serves everybody who wants something once: for those who are busy with something long. */
 void turns_everybody(struct turns *turns);
+/* Milliseconds after which there is more though nobody came up; -1: never. */
+int turns_sleep(const struct turns *turns);
 
 #endif

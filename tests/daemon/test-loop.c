@@ -84,7 +84,7 @@ static bool idle(void *arg)
 static void begin(struct scene *scene)
 {
 	const struct itimerspec soon = {.it_value = {.tv_nsec = 100000000}};
-	const struct loop_work work = {turn, idle, scene};
+	const struct loop_work work = {.turn = turn, .idle = idle, .arg = scene};
 	unsigned int i;
 
 	assert_int_equal(loop_create(&work, &scene->loop), 0);

@@ -317,6 +317,92 @@ static void everybody_has_one_part(void **state)
 	floods_free(floods);
 }
 
+static uint64_t fake_time;
+
+static uint64_t fake_clock(void)
+{
+	return fake_time;
+}
+
+/*
+ * Floods with a limit of ten pages a millisecond, and two without: in @ms
+ * milliseconds, each of up to 100 rounds as long as there is something.
+ */
+static void limited_for(struct turns *turns, struct client *floods[FLOODS], uint32_t ms)
+{
+	uint32_t i, rounds;
+
+	fake_time = 1000000000;
+	floods_create(turns, floods);
+	turns->clock = fake_clock;
+	for (i = 0; i < FLOODS - 2; i++)
+		turn_limit(&floods[i]->turn, 4096 * 10000);
+	for (i = 0; i < ms; i++) {
+		for (rounds = 0; rounds < 100 && turns_round(turns); rounds++)
+			;
+		fake_time += 1000000;
+	}
+}
+
+static void a_limit_is_kept_and_is_no_one_else_s(void **state)
+{
+	struct client *floods[FLOODS];
+	struct turns turns;
+	uint32_t i;
+
+	limited_for(&turns, floods, 100);
+	/* 10 a millisecond, and 101 that were saved; waiting for a part and to the next millisecond. */
+	for (i = 0; i < FLOODS - 2; i++)
+		assert_in_range(floods[i]->pages, 10 * 97, 10 * 100 + 101);
+	/* The control: who has no limit has what is left of the rounds. */
+	for (i = FLOODS - 2; i < FLOODS; i++)
+		assert_true(floods[i]->pages > 40 * TURNS_PART * 100);
+	floods_free(floods);
+}
+
+static void who_rests_is_slept_for(void **state)
+{
+	struct turns turns;
+	struct client *one;
+	uint32_t looks, ms;
+	int sleep;
+
+	fake_time = 1000000000;
+	turns_init(&turns);
+	turns.clock = fake_clock;
+	assert_int_equal(turns_sleep(&turns), -1);
+	one = client_create(&turns, UINT32_MAX);
+	turn_limit(&one->turn, 4096 * 1000);
+	while (turns_round(&turns))
+		;
+	looks = one->looks;
+	/* Nobody looks at it: not in rounds that others need, and not because it is asked for. */
+	sleep = turns_sleep(&turns);
+	assert_in_range(sleep, 1, 20);
+	turn_want(&one->turn);
+	assert_false(turns_round(&turns));
+	assert_int_equal(one->looks, looks);
+	for (ms = 0; one->looks == looks; ms++) {
+		assert_true(ms <= 20);
+		fake_time += 1000000;
+		(void)turns_round(&turns);
+	}
+	assert_true(ms >= 10);
+	/* A limit that is lifted ends the rest. */
+	while (turns_round(&turns))
+		;
+	turn_limit(&one->turn, 0);
+	assert_true(turns_round(&turns));
+	assert_true(turns_round(&turns));
+	turn_leave(&one->turn);
+	while (turns_round(&turns))
+		;
+	fake_time += 1000000000;
+	assert_false(turns_round(&turns));
+	assert_int_equal(turns_sleep(&turns), -1);
+	free(one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -328,6 +414,8 @@ int main(void)
 		cmocka_unit_test(nobody_left_is_nothing_to_do),
 		cmocka_unit_test(ends_in_the_middle),
 		cmocka_unit_test(everybody_has_one_part),
+		cmocka_unit_test(a_limit_is_kept_and_is_no_one_else_s),
+		cmocka_unit_test(who_rests_is_slept_for),
 	};
 
 	return cmocka_run_group_tests_name("turns", cases, NULL, NULL);
