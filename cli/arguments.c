@@ -39,6 +39,8 @@ static const struct row rows[] = {
 	 "most memory of the guest's ephemeral pages; 0: no limit but its share"},
 	{"weight", 0, "N", KIND_NUMBER, AT(weight), 1, 10000, COMMAND_ADD | COMMAND_SET, 0,
 	 "the guest's part of ephemeral memory when all want more, 1 to 10000; default: 100"},
+	{"rate", 0, "BYTES", KIND_SIZE, AT(rate), 0, 64 * TIB, COMMAND_ADD | COMMAND_SET, 0,
+	 "most bytes per second that the guest may put and get, write and read; 0: no limit"},
 	{"queues", 0, "N", KIND_NUMBER, AT(queues), 1, 16, COMMAND_ADD, 0,
 	 "most queues that the virtual machine may use; default: 8"},
 	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, 0,

@@ -98,6 +98,7 @@ enum status cmd_add(const struct arguments *arguments)
 	add_u64(request, "allocation", arguments->allocation);
 	add_u64(request, "cap", arguments->cap);
 	add_u64(request, "weight", arguments->weight);
+	add_u64(request, "rate", arguments->rate);
 	add_u64(request, "queues", arguments->queues);
 	add_text(request, "codec", arguments->codec);
 	add_template_keys(arguments, request);
@@ -170,13 +171,14 @@ enum status cmd_set(const struct arguments *arguments)
 	bool template = arguments->mode || arguments->connections || arguments->per_user ||
 			arguments->pages_per_object || arguments_given(arguments, "linger");
 	bool guest = arguments->allocation || arguments->weight ||
-		     arguments_given(arguments, "cap") || template;
+		     arguments_given(arguments, "cap") || arguments_given(arguments, "rate") ||
+		     template;
 	struct json_object *request;
 	char size[UNITS_SIZE_TEXT];
 	char done[160] = "";
 
 	if (!guest && !arguments->codec) {
-		fprintf(stderr, "tmem: set needs --allocation, --cap, --codec or --weight; "
+		fprintf(stderr, "tmem: set needs --allocation, --cap, --codec, --rate or --weight; "
 				"tmem set --help says more\n");
 		return STATUS_USAGE;
 	}
@@ -192,12 +194,17 @@ enum status cmd_set(const struct arguments *arguments)
 	add_u64(request, "allocation", arguments->allocation);
 	add_u64(request, "weight", arguments->weight);
 	add_given(arguments, request, "cap", arguments->cap);
+	add_given(arguments, request, "rate", arguments->rate);
 	add_given(arguments, request, "pool", arguments->pool);
 	if (arguments->weight)
 		say(done, "weight %" PRIu64, arguments->weight);
 	if (arguments_given(arguments, "cap"))
 		say(done, "cap %s",
 		    arguments->cap ? units_format_size(arguments->cap, size) : "none");
+	if (arguments_given(arguments, "rate") && arguments->rate)
+		say(done, "rate %s per second", units_format_size(arguments->rate, size));
+	else if (arguments_given(arguments, "rate"))
+		say(done, "rate without a limit");
 	if (arguments->allocation)
 		say(done, "allocation %s", units_format_size(arguments->allocation, size));
 	if (arguments->codec)

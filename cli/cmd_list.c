@@ -25,20 +25,11 @@ static const struct {
 	const char *name;
 	const char *unit;
 } settings[] = {
-	{"kind", "word"},
-	{"socket", "path"},
-	{"disk", "bytes"},
-	{"mode", "octal"},
-	{"connections", "clients"},
-	{"per_user", "clients"},
-	{"linger_s", "seconds"},
-	{"allocation", "bytes"},
-	{"cap", "bytes"},
-	{"weight", "1-10000"},
-	{"pages_per_object", "pages"},
-	{"queues", "queues"},
-	{"codec", "word"},
-	{"frozen", "yes/no"},
+	{"kind", "word"},	 {"socket", "path"},	     {"disk", "bytes"},
+	{"mode", "octal"},	 {"connections", "clients"}, {"per_user", "clients"},
+	{"linger_s", "seconds"}, {"allocation", "bytes"},    {"cap", "bytes"},
+	{"weight", "1-10000"},	 {"rate", "bytes/s"},	     {"pages_per_object", "pages"},
+	{"queues", "queues"},	 {"codec", "word"},	     {"frozen", "yes/no"},
 };
 
 static void print_settings(struct json_object *guest)

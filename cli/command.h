@@ -55,6 +55,7 @@ struct arguments {
 	uint64_t allocation;
 	uint64_t cap;
 	uint64_t weight;
+	uint64_t rate; /* bytes per second */
 	uint64_t pool;
 	uint64_t bytes;
 	uint64_t connections;

@@ -16,7 +16,7 @@ const struct command commands[] = {
 	{"watch", COMMAND_WATCH, NAME_OPTIONAL, cmd_watch,
 	 "print a line of figures again and again, of the host or of one guest"},
 	{"set", COMMAND_SET, NAME_NEEDED, cmd_set,
-	 "change a guest's weight, its cap, or how its new pages are stored"},
+	 "change a guest's limits, or how its new pages are stored"},
 	{"freeze", COMMAND_FREEZE, NAME_OPTIONAL, cmd_freeze,
 	 "let a guest's writes wait, and refuse its puts; its reads and flushes go on"},
 	{"thaw", COMMAND_THAW, NAME_OPTIONAL, cmd_thaw, "end a freeze"},

@@ -39,6 +39,7 @@ struct entry {
 	uint64_t allocation; /* bytes */
 	uint64_t cap;	     /* bytes of ephemeral pages; 0: no cap */
 	uint32_t weight;     /* 0: nobody chose one */
+	uint64_t rate;	     /* bytes per second; 0: no limit */
 	uint16_t queues;
 	uint8_t codec; /* enum tmem_codec_id, for new puts */
 	uint8_t kind;  /* enum guest_kind */

@@ -326,6 +326,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	guest->in_use = config->contents_unknown;
 	fill_host(guest, config);
 	turn_init(&guest->turn, &daemon->turns, on_turn);
+	turn_limit(&guest->turn, config->rate);
 
 	error = create_client(guest, config);
 	if (error)
@@ -379,6 +380,7 @@ void guest_figures(const struct guest *guest, struct guest_figures *figures)
 	figures->blocks_stored = disk_blocks_stored(&guest->disk);
 	figures->blocks_lost = disk_blocks_lost(&guest->disk);
 	figures->counters = guest->counters;
+	figures->counters.rate_waits = guest->turn.rests;
 }
 
 const struct latency *guest_latency(const struct guest *guest)
@@ -441,6 +443,11 @@ uint64_t guest_allocation_least(const struct guest *guest)
 
 	tmem_client_stats(guest->client, &stats);
 	return needed > stats.billed ? needed : stats.billed;
+}
+
+void guest_set_rate(struct guest *guest, uint64_t rate)
+{
+	turn_limit(&guest->turn, rate);
 }
 
 void guest_set_in_use_hook(struct guest *guest, void (*fn)(struct guest *, bool, void *), void *arg)

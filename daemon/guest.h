@@ -40,6 +40,7 @@ struct guest_config {
 	uint64_t allocation;	 /* bytes reserved, metadata included */
 	uint64_t cap;		 /* bytes of ephemeral pages; 0: no cap */
 	uint32_t weight;	 /* of the ephemeral bytes when all want more; 0: 100 */
+	uint64_t rate;		 /* bytes per second that it may move; 0: no limit */
 	uint8_t codec;		 /* enum tmem_codec_id, for new writes */
 	uint16_t queues;	 /* most that a front-end may use; 0: GUEST_QUEUES_DEFAULT */
 	/*
@@ -122,6 +123,7 @@ const char *guest_error_text(enum guest_error error);
 	X(failed_stopped, "requests", "frozen writes failed because their ring was stopped")  \
 	X(resubmitted, "requests", "requests found in flight when a ring started")            \
 	X(frozen_waits, "requests", "writes that waited because the client is frozen")        \
+	X(rate_waits, "events", "times that its rate was used up, and it had to wait")        \
 	X(pages_in, "pages", "pages that the guest wrote or put")                             \
 	X(pages_out, "pages", "pages that the guest read or got")                             \
 	X(bytes_in, "bytes", "bytes that the guest wrote")                                    \
@@ -165,6 +167,7 @@ struct tmem_client *guest_client(const struct guest *guest);
 void guest_freeze(struct guest *guest, bool frozen);
 void guest_set_cap(struct guest *guest, uint64_t cap);	    /* bytes; 0: no cap */
 int guest_set_weight(struct guest *guest, uint32_t weight); /* 0 or -TMEM_EINVAL */
+void guest_set_rate(struct guest *guest, uint64_t rate);    /* bytes per second; 0: no limit */
 /* 0, -TMEM_ENOSPC or -TMEM_ENOMEM. Time in proportion to the change. */
 int guest_set_allocation(struct guest *guest, uint64_t bytes);
 

@@ -29,6 +29,7 @@ void member_end(struct member *member)
 	link_out(&member->all);
 	turn_leave(&member->turn);
 	members->counters.busy_ns += member->busy_ns;
+	members->counters.rate_waits += member->turn.rests;
 	latency_add(&members->latency, &member->latency);
 	if (member->session)
 		session_destroy(member->session);
@@ -242,6 +243,7 @@ static int on_greet(void *arg, uint64_t nonce)
 			member->device.client = former->device.client;
 			member->device.allocation = former->device.allocation;
 			member->id = former->id;
+			member->turn.rate = former->turn.rate;
 			member->busy_ns += former->busy_ns;
 			latency_add(&member->latency, &former->latency);
 			member->device.id = former->device.id;
@@ -305,6 +307,7 @@ static void fill_member(struct members *members, struct member *member)
 
 	link_init(&member->all);
 	turn_init(&member->turn, &members->daemon->turns, on_turn);
+	turn_limit(&member->turn, members->config->rate);
 	member->members = members;
 	member->id = ++members->last_id;
 	member->host = host;

@@ -27,6 +27,7 @@ static bool add(struct daemon *daemon, const struct request *request, struct jso
 				     .allocation = request->allocation,
 				     .cap = request->cap,
 				     .weight = (uint32_t)request->weight,
+				     .rate = request->rate,
 				     .queues = (uint16_t)request->queues,
 				     .codec = request->codec};
 	struct operate_settings settings;
@@ -38,7 +39,7 @@ static bool add(struct daemon *daemon, const struct request *request, struct jso
 		wish.codec = daemon->options->codec;
 	if (!registry_add(daemon, &wish, &entry, refusal))
 		return false;
-	settings = (struct operate_settings){wish.cap, wish.weight, entry->codec};
+	settings = (struct operate_settings){wish.cap, wish.weight, wish.rate, entry->codec};
 	(void)operate_apply(entry, &settings);
 	if (!state_save(daemon)) {
 		registry_remove(entry);

@@ -42,6 +42,7 @@ bool operate_refuse_pool(const struct entry *entry, const struct request *reques
 struct operate_settings {
 	uint64_t cap;
 	uint32_t weight;
+	uint64_t rate;
 	uint8_t codec;
 };
 

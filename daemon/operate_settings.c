@@ -28,6 +28,9 @@ bool operate_apply(struct entry *entry, const struct operate_settings *settings)
 	/* 0 is a guest whose weight nobody chose. */
 	if (settings->weight && settings->weight != entry->weight)
 		(void)guest_set_weight(entry->guest, settings->weight);
+	if (settings->rate != entry->rate)
+		guest_set_rate(entry->guest, settings->rate);
+	entry->rate = settings->rate;
 	entry->codec = settings->codec;
 	entry->cap = settings->cap;
 	entry->weight = settings->weight;
@@ -93,7 +96,7 @@ static bool change_allocation(struct entry *entry, uint64_t bytes, struct refusa
 
 static bool set_guest(struct entry *entry, const struct request *request, struct refusal *refusal)
 {
-	struct operate_settings old = {entry->cap, entry->weight, entry->codec};
+	struct operate_settings old = {entry->cap, entry->weight, entry->rate, entry->codec};
 	struct operate_settings now = old;
 	uint64_t allocation = entry->allocation;
 
@@ -101,7 +104,8 @@ static bool set_guest(struct entry *entry, const struct request *request, struct
 	    REQUEST_HAS(request, PER_USER) || REQUEST_HAS(request, LINGER) ||
 	    REQUEST_HAS(request, PAGES_PER_OBJECT)) {
 		refuse(refusal, "EINVAL", "%s is a guest, and no template", entry->name);
-		refuse_hint(refusal, "a guest has a weight, a cap, a codec and an allocation");
+		refuse_hint(refusal, "a guest has a weight, a rate, a cap, a codec and an "
+				     "allocation");
 		return false;
 	}
 	if (REQUEST_HAS(request, ALLOCATION)) {
@@ -115,6 +119,8 @@ static bool set_guest(struct entry *entry, const struct request *request, struct
 		now.cap = request->cap;
 	if (REQUEST_HAS(request, WEIGHT))
 		now.weight = (uint32_t)request->weight;
+	if (REQUEST_HAS(request, RATE))
+		now.rate = request->rate;
 	if (!operate_apply(entry, &now)) {
 		refuse(refusal, "EINVAL", "the engine has no such codec");
 		return false;

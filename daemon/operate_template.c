@@ -62,6 +62,8 @@ static void change_template(const struct request *request, struct template_confi
 		config->cap = request->cap;
 	if (REQUEST_HAS(request, WEIGHT))
 		config->weight = (uint32_t)request->weight;
+	if (REQUEST_HAS(request, RATE))
+		config->rate = request->rate;
 	if (REQUEST_HAS(request, CODEC))
 		config->codec = request->codec;
 }

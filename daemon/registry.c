@@ -111,6 +111,7 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 				      .codec = wish->codec,
 				      .cap = wish->cap,
 				      .weight = wish->weight,
+				      .rate = wish->rate,
 				      .queues = wish->queues,
 				      .disk_bytes = wish->disk,
 				      .contents_unknown = wish->contents_unknown};
@@ -132,6 +133,7 @@ bool registry_add(struct daemon *daemon, const struct registry_wish *wish, struc
 	entry->disk_bytes = wish->disk;
 	entry->cap = wish->cap;
 	entry->weight = wish->weight;
+	entry->rate = wish->rate;
 	entry->queues = wish->queues ? wish->queues : GUEST_QUEUES_DEFAULT;
 	entry->codec = wish->codec;
 	entry->in_use = wish->contents_unknown;

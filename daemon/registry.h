@@ -26,6 +26,7 @@ struct registry_wish {
 	uint64_t allocation;  /* bytes; 0: what the disk needs, none for a device */
 	uint64_t cap;	      /* bytes of ephemeral pages, of a device; 0: no cap */
 	uint32_t weight;      /* of a device; 0: 100 */
+	uint64_t rate;	      /* bytes per second; 0: no limit */
 	uint16_t queues;
 	uint8_t codec;
 	struct grants grants;

@@ -48,6 +48,7 @@ struct json_object *report_guest(const struct entry *entry)
 	json_add_u64(guest, "allocation", entry->allocation);
 	json_add_u64(guest, "cap", entry->cap);
 	json_add_u64(guest, "weight", entry->weight ? entry->weight : REPORT_WEIGHT_DEFAULT);
+	json_add_u64(guest, "rate", entry->rate);
 	json_add_u64(guest, "queues", entry->queues);
 	json_add_text(guest, "codec", request_codec_name(entry->codec));
 	json_add_bool(guest, "frozen", entry->frozen);
@@ -75,6 +76,7 @@ struct json_object *report_template(const struct template *template)
 	json_add_u64(object, "allocation", config->allocation);
 	json_add_u64(object, "cap", config->cap);
 	json_add_u64(object, "weight", config->weight ? config->weight : REPORT_WEIGHT_DEFAULT);
+	json_add_u64(object, "rate", config->rate);
 	json_add_u64(object, "pages_per_object", config->pages_per_object);
 	json_add_u64(object, "queues", config->queues);
 	json_add_text(object, "codec", request_codec_name(config->codec));

@@ -14,6 +14,7 @@
 
 #include "guest.h"
 #include "json.h"
+#include "rate.h"
 #include "template.h"
 
 #define BIT(key) (1u << REQUEST_KEY_##key)
@@ -66,6 +67,8 @@ static const struct {
 			     REQUEST_BYTES_MAX, 1},
 	[REQUEST_KEY_WEIGHT] = {"weight", VALUE_NUMBER, offsetof(struct request, weight), 1,
 				REQUEST_WEIGHT_MAX, 1},
+	[REQUEST_KEY_RATE] = {"rate", VALUE_NUMBER, offsetof(struct request, rate), 0,
+			      REQUEST_BYTES_MAX, 1},
 	[REQUEST_KEY_POOL] = {"pool", VALUE_NUMBER, offsetof(struct request, pool), 0, UINT32_MAX,
 			      1},
 	[REQUEST_KEY_POOLS] = {"pools", VALUE_FLAG, offsetof(struct request, pools), 0, 0, 0},
@@ -90,10 +93,14 @@ static const struct {
 
 TMEM_STATIC_ASSERT(GUEST_DISK == 0 && GUEST_DEVICE == 1);
 TMEM_STATIC_ASSERT(REQUEST_KEY_COUNT <= 32);
+TMEM_STATIC_ASSERT(REQUEST_BYTES_MAX == RATE_MOST);
 
 /* What a template has and a guest has not. */
 #define TEMPLATE_KEYS \
 	(BIT(MODE) | BIT(CONNECTIONS) | BIT(PER_USER) | BIT(LINGER) | BIT(PAGES_PER_OBJECT))
+
+/* What can be set of a guest or template; with a pool, only the codec. */
+#define SETTINGS (BIT(CODEC) | BIT(WEIGHT) | BIT(RATE) | BIT(CAP) | BIT(ALLOCATION) | TEMPLATE_KEYS)
 
 /* v, id and op go with each. */
 #define ALWAYS (BIT(V) | BIT(ID) | BIT(OP))
@@ -105,13 +112,11 @@ static const struct {
 } ops[REQUEST_OP_COUNT] = {
 	[REQUEST_ADD] = {"add", BIT(NAME),
 			 BIT(KIND) | BIT(DISK) | BIT(ALLOCATION) | BIT(CAP) | BIT(WEIGHT) |
-				 BIT(QUEUES) | BIT(CODEC) | TEMPLATE_KEYS},
+				 BIT(RATE) | BIT(QUEUES) | BIT(CODEC) | TEMPLATE_KEYS},
 	[REQUEST_REMOVE] = {"remove", BIT(NAME), BIT(FORCE)},
 	[REQUEST_LIST] = {"list", 0, 0},
 	[REQUEST_STAT] = {"stat", 0, BIT(NAME) | BIT(DESCRIBE) | BIT(POOLS) | BIT(CLIENTS)},
-	[REQUEST_SET] = {"set", BIT(NAME),
-			 BIT(CODEC) | BIT(POOL) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) |
-				 TEMPLATE_KEYS},
+	[REQUEST_SET] = {"set", BIT(NAME), BIT(POOL) | SETTINGS},
 	[REQUEST_FREEZE] = {"freeze", 0, BIT(NAME) | BIT(ALL)},
 	[REQUEST_THAW] = {"thaw", 0, BIT(NAME) | BIT(ALL)},
 	[REQUEST_FLUSH] = {"flush", BIT(BYTES), BIT(NAME)},
@@ -369,14 +374,13 @@ static bool judge_together(const struct request *request, struct refusal *refusa
 			    : "\"add\" needs \"disk\", or another \"kind\"");
 		return false;
 	case REQUEST_SET:
-		if (!(request->keys &
-		      (BIT(CODEC) | BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) | TEMPLATE_KEYS))) {
+		if (!(request->keys & SETTINGS)) {
 			refuse(refusal, "EINVAL",
-			       "\"set\" needs \"codec\", \"weight\", \"cap\" or \"allocation\"");
+			       "\"set\" needs \"codec\", \"weight\", \"rate\", \"cap\" or "
+			       "\"allocation\"");
 			return false;
 		}
-		if (!(request->keys & BIT(POOL)) ||
-		    !(request->keys & (BIT(WEIGHT) | BIT(CAP) | BIT(ALLOCATION) | TEMPLATE_KEYS)))
+		if (!(request->keys & BIT(POOL)) || !(request->keys & SETTINGS & ~BIT(CODEC)))
 			break;
 		refuse(refusal, "EINVAL", "\"pool\" goes with \"codec\" alone");
 		return false;

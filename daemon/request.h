@@ -57,6 +57,7 @@ enum request_key {
 	REQUEST_KEY_KIND,
 	REQUEST_KEY_CAP,
 	REQUEST_KEY_WEIGHT,
+	REQUEST_KEY_RATE,
 	REQUEST_KEY_POOL,
 	REQUEST_KEY_POOLS,
 	REQUEST_KEY_ALL,
@@ -95,6 +96,7 @@ struct request {
 	uint8_t kind; /* enum guest_kind, or REQUEST_KIND_TEMPLATE */
 	uint64_t cap; /* bytes; 0: no cap */
 	uint64_t weight;
+	uint64_t rate; /* bytes per second; 0: no limit */
 	uint64_t pool;
 	bool pools;
 	bool all;

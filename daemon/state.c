@@ -50,6 +50,7 @@ static struct json_object *describe(const struct daemon *daemon)
 		json_add_u64(guest, "allocation", entry->allocation);
 		json_add_u64(guest, "cap", entry->cap);
 		json_add_u64(guest, "weight", entry->weight);
+		json_add_u64(guest, "rate", entry->rate);
 		json_add_u64(guest, "queues", entry->queues);
 		json_add_text(guest, "codec", request_codec_name(entry->codec));
 		json_object_object_add(guest, "grants", grants_print(&entry->grants));
@@ -101,7 +102,7 @@ static const char *get_text(struct json_object *guest, const char *key)
 	return json_get_text(value, &length);
 }
 
-/* Files of an earlier tmemd have none of the next five, which are a disk's then. */
+/* Files of an earlier tmemd have none of the next six, which are a disk's then. */
 static bool has(struct json_object *guest, const char *key)
 {
 	return json_object_object_get_ex(guest, key, NULL);
@@ -162,6 +163,8 @@ static bool judge_limits(struct json_object *guest, struct registry_wish *wish)
 	    !wish->disk != (wish->kind == GUEST_DEVICE))
 		return false;
 	if (has(guest, "cap") && !get_u64(guest, "cap", JSON_INT_EXACT, &wish->cap))
+		return false;
+	if (has(guest, "rate") && !get_u64(guest, "rate", REQUEST_BYTES_MAX, &wish->rate))
 		return false;
 	return get_u64(guest, "allocation", JSON_INT_EXACT, &wish->allocation);
 }

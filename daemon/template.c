@@ -187,6 +187,7 @@ int template_set(struct template *template, const struct template_config *given)
 	for (link = template->members.all.next; link != &template->members.all; link = link->next) {
 		member = MEMBER_OF(link, all);
 		member->device.cap = config.cap;
+		turn_limit(&member->turn, config.rate);
 		if (!member->device.client)
 			continue;
 		tmem_client_set_cap(member->device.client, config.cap);
@@ -238,6 +239,7 @@ void template_figures(const struct template *template, struct template_figures *
 		const struct member *member = MEMBER_OF(link, all);
 
 		figures->counters.busy_ns += member->busy_ns;
+		figures->counters.rate_waits += member->turn.rests;
 		figures->connections += member->session != NULL;
 		figures->clients += member->device.client != NULL;
 		figures->lingering += !member->session;

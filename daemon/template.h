@@ -40,6 +40,7 @@ struct template_config {
 	uint64_t allocation;	   /* bytes reserved for each client, metadata included */
 	uint64_t cap;		   /* ephemeral bytes of each client; 0: no cap */
 	uint32_t weight;	   /* 1 to 10000; 0: 100 */
+	uint64_t rate;		   /* bytes per second of each client; 0: no limit */
 	uint32_t pages_per_object; /* as in struct tmem_client_config */
 	uint16_t queues;	   /* most of a connection; 0: TEMPLATE_QUEUES_DEFAULT */
 	uint8_t codec;		   /* enum tmem_codec_id, for new puts */
@@ -64,7 +65,7 @@ struct template *template_next(const struct template *template);
 const struct template_config *template_config(const struct template *template);
 
 /*
- * Changes all but name, socket and queues. Caps, weights and codecs are those
+ * Changes all but name, socket and queues. Caps, weights, rates and codecs are those
  * of living clients at once; limits on connections and the allocation are
  * looked at when the next one comes. 0 or -errno; nothing was changed then.
  */

@@ -34,6 +34,7 @@ void turn_init(struct turn *turn, struct turns *turns,
 	turn->turns = turns;
 	turn->serve = serve;
 	turn->rate = (struct rate){0, 0, 0};
+	turn->rests = 0;
 	link_init(&turn->link);
 }
 
@@ -65,8 +66,10 @@ static uint32_t allowed(struct turns *turns, struct turn *turn)
 		return TURNS_PART;
 	now = turns->clock();
 	pages = rate_pages(&turn->rate, now);
-	if (!pages)
+	if (!pages) {
 		wheel_add(&turns->resting, &turn->link, now, rate_ready(&turn->rate, TURNS_PART));
+		turn->rests++;
+	}
 	return pages < TURNS_PART ? (uint32_t)pages : TURNS_PART;
 }
 

@@ -43,6 +43,7 @@ struct turn {
 	struct turns *turns;
 	struct link link;
 	struct rate rate; /* set by turn_limit */
+	uint64_t rests;	  /* times that it was used up, and there was more */
 	/* Serves it; *@budget, in pages, becomes what is left of it. */
 	enum turn_end (*serve)(struct turn *turn, uint32_t *budget);
 };

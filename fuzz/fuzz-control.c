@@ -57,7 +57,8 @@ static void check_good(const struct request *request)
 		     named == !request->all,
 	     "one guest is frozen, or all are");
 	must(request->weight <= REQUEST_WEIGHT_MAX && request->cap <= REQUEST_BYTES_MAX &&
-		     request->bytes <= REQUEST_BYTES_MAX && request->pool <= UINT32_MAX,
+		     request->rate <= REQUEST_BYTES_MAX && request->bytes <= REQUEST_BYTES_MAX &&
+		     request->pool <= UINT32_MAX,
 	     "limits in bounds");
 	must(request->mode <= 0777 && has(request, REQUEST_KEY_MODE) == (request->mode != 0),
 	     "permission bits");

@@ -10,10 +10,10 @@ export here
 # status SOCKET [--resume]: of a read of block 0: 0, or 1 for an I/O error
 cat >"$work/first" <<'S'
 "$TMEM" add used --disk 1M --queues 2 --codec raw >/dev/null || exit 1
-"$TMEM" add free --disk 1M >/dev/null || exit 1
+"$TMEM" add free --disk 1M --rate 7M >/dev/null || exit 1
 "$TMEM" add cold --disk 1M >/dev/null && "$TMEM" freeze cold >/dev/null || exit 1
 test "$(python3 "$here/front_end.py" "$TMEM_RUN_DIR/free.sock" read)" = 0 || exit 2
-"$TMEM" remove free --force >/dev/null && "$TMEM" add free --disk 1M >/dev/null || exit 3
+"$TMEM" remove free --force >/dev/null && "$TMEM" add free --disk 1M --rate 7M >/dev/null || exit 3
 "$TMEM" list --json >"$0.before" || exit 4
 # In use from here on; the daemon dies under it.
 python3 "$here/front_end.py" "$TMEM_RUN_DIR/used.sock" use sh -c "cp \"\$TMEM_RUN_DIR/state.json\" '$0.state'; kill -9 $PPID"
@@ -40,6 +40,7 @@ for guest in after:
     guest["in_use"] = False
 sys.exit(before != after)
 P
+check "control: one of them had a rate" grep -q '"rate":7340032' "$work/second.after"
 check "the disk that was in use is away" grep -Eq '^used +1M away' "$work/second.list"
 check "the other one is free" grep -Eq '^free +1M free' "$work/second.list"
 check "a block of the disk in use is an error, not zeros" [ "$(cat "$work/second.used")" = 1 ]

@@ -135,6 +135,13 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"set","name":"a","cap":-1}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","cap":70368744177665}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","cap":"1G"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","rate":-1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","rate":70368744177665}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","rate":"1G"}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","rate":1.5}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"a","pool":0,"rate":1}', "EINVAL", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"nobody","rate":0}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"list","rate":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":0}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":0,"weight":1}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"a","pool":4294967296,"codec":"raw"}', "EINVAL", 7),
@@ -265,6 +272,11 @@ def right_lines():
           [("a", "raw"), ("x.y_z-1", "raw")], state)
     answer = line.ask(op="set", name="a", weight="250", cap="9007199254740")["ok"]
     check("a number as text is a number", (answer["weight"], answer["cap"]) == (250, 9007199254740), answer)
+    answer = line.ask(op="set", name="a", rate="70368744177664")["ok"]
+    check("a rate is set while its guest lives", answer["rate"] == 1 << 46, answer)
+    state = json.load(open(os.environ["TMEM_RUN_DIR"] + "/state.json"))
+    check("the state file has it", state["guests"][0]["rate"] == 1 << 46, state)
+    check("and it ends", line.ask(op="set", name="a", rate=0)["ok"]["rate"] == 0)
     answer = line.ask(op="set", name="a", allocation="3145728")["ok"]
     check("an allocation is set while its guest lives", answer["allocation"] == 3145728, answer)
     state = json.load(open(os.environ["TMEM_RUN_DIR"] + "/state.json"))
@@ -282,7 +294,7 @@ def right_lines():
     given = {("engine", n) for n in answer["host"]["engine"]}
     given |= {("host", n) for n in answer["host"] if n != "engine"}
     for guest in answer["guests"]:
-        given |= {(group, name) for group in ("disk", "engine", "errors") for name in guest[group]}
+        given |= {(group, name) for group in ("disk", "engine", "latency", "errors") for name in guest[group]}
     for template in answer["templates"]:
         given |= {(group, name) for group in ("template", "disk", "engine", "errors") for name in template[group]}
     check("each figure has a unit and a sentence", given <= described, given - described)

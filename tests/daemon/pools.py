@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 BLOCKS = 256
 passed = failed = 0
@@ -176,6 +177,37 @@ def template():
     check("every count agrees", ask(op="check").get("ok") == {"consistent": True})
 
 
+def limited(name, answer):
+    """Of one client: 256 pages a second, each in a request of its own."""
+    check("%s has a rate" % name, answer.get("ok", {}).get("rate") == 1 << 20, answer)
+    process = Process(name)
+    process.ask("open")
+    begun = time.monotonic()
+    rounds = ask(op="stat")["ok"]["host"]["loop_rounds"]
+    check("limited, its pages are stored", process.ask("put 0 256") == "stored 256")
+    took = time.monotonic() - begun
+    rounds = ask(op="stat")["ok"]["host"]["loop_rounds"] - rounds
+    # What 10 ms bring, and a page, may have been saved; slowness cannot make it less.
+    check("as fast as that, and no faster", took >= (256 - 3.6) / 256, took)
+    figures = ask(op="stat", name=name)["ok"]
+    waits = (figures["guests"] or figures["templates"])[0]["disk"]["rate_waits"]
+    check("its waits are counted", 0 < waits <= 2 * 256 + 2, waits)
+    # A round that looks whether its time has come takes microseconds: it would be many more.
+    check("and slept for", rounds < 100 * 256, rounds)
+    # The control: without the limit, what would have taken 80 s.
+    begun = time.monotonic()
+    check("a limit is lifted", ask(op="set", name=name, rate=0)["ok"]["rate"] == 0)
+    check("and there is none", process.ask("put 0 20480").startswith("stored") and time.monotonic() - begun < 60)
+    process.end()
+
+
+def rates():
+    limited("slow", ask(op="add", name="slow", kind="device", rate=1 << 20))
+    ask(op="remove", name="slow")
+    limited("each", ask(op="add", name="each", kind="template", rate=1 << 20))
+    ask(op="remove", name="each", force=True)
+
+
 def inner():
     for name in "ab":
         answer = ask(op="add", name=name, disk=BLOCKS * 4096)
@@ -203,6 +235,7 @@ def inner():
     check("removed and added again, it serves", "ok" in answer and front_end("a", "read") == "0", answer)
     device()
     template()
+    rates()
     print("%d passed, %d failed" % (passed, failed))
     sys.exit(failed != 0)
 

@@ -14,10 +14,10 @@ killed() {
 again() {
 	run 0 "$TMEMD" $small --run-dir "$dir" --run "$TMEM" list --json
 }
-killed '"$TMEM" add web --kind template --mode 0660 --connections 20 --linger 0 --cap 8M --weight 30 --codec raw --allocation 1M
+killed '"$TMEM" add web --kind template --mode 0660 --connections 20 --linger 0 --cap 8M --weight 30 --rate 5M --codec raw --allocation 1M
 	"$TMEM" add tmem --kind template; "$TMEM" add gone --kind template; "$TMEM" remove gone
 	"$TMEM" set tmem --per-user 7; "$TMEM" freeze tmem; "$TMEM" list --json >"$TMEM_RUN_DIR/../before"'
-check "control: there were templates" grep -q '"name":"web".*"linger_s":0.*"weight":30' before
+check "control: there were templates" grep -q '"name":"web".*"linger_s":0.*"weight":30,"rate":5242880,' before
 check "and a file remembers them" [ -s "$dir/templates" ]
 check "it is for nobody else" [ "$(stat -c %a "$dir/templates")" = 600 ]
 check "a killed daemon's templates come back" again
