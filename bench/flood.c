@@ -31,6 +31,7 @@
 #define WIDTH	    64u	       /* pages of a batch of the flood */
 #define DEPTH	    64u	       /* batches of it handed in: twice what libtmem sends at a time */
 #define FLOOD_PAGES 16384u
+#define LIMIT	    "100M" /* bytes per second, of the rows with a limit */
 #define TURNS_MOST  40u
 
 /* Between the two processes. */
@@ -54,6 +55,7 @@ struct worker {
 struct flood {
 	struct bench *bench;
 	struct bench_process server;
+	char control[96];
 	struct worker worker;
 	struct valve *valve;
 	pid_t pid;
@@ -307,10 +309,10 @@ static const char *start(struct flood *flood)
 	const char *const serve[] = {flood->bench->tmemd, "--no-config", "--memory",  "1G",
 				     "--codec",		  "raw",	 "--run-dir", dir,
 				     "--log-level",	  "error",	 NULL};
-	char control[96], path[2][96];
+	char *control = flood->control, path[2][96];
 	int i, fd;
 
-	snprintf(control, sizeof(control), "%s/control.sock", dir);
+	snprintf(flood->control, sizeof(flood->control), "%s/control.sock", dir);
 	snprintf(path[0], sizeof(path[0]), "%s/worker.sock", dir);
 	snprintf(path[1], sizeof(path[1]), "%s/flood.sock", dir);
 	if (bench_process_start(&flood->server, serve) != 0)
@@ -346,6 +348,14 @@ static const char *start(struct flood *flood)
 	return flood->pid > 0 ? connect_worker(&flood->worker, path[0]) : "no process";
 }
 
+static const char *limit(struct flood *flood)
+{
+	const char *const setting[] = {flood->bench->tmem, "set",	   "flood", "--rate", LIMIT,
+				       "--control",	   flood->control, NULL};
+
+	return bench_process_run(setting) == 0 ? NULL : "tmem set fails";
+}
+
 static void end(struct flood *flood)
 {
 	tmem_disconnect(flood->worker.tmem);
@@ -360,11 +370,12 @@ static void end(struct flood *flood)
 
 void bench_flood(struct bench *bench)
 {
-	static const char *const rows[] = {"flood.throughput", "flood.p99"};
+	static const char *const rows[] = {"flood.throughput", "flood.p99",
+					   "flood.throughput.limited", "flood.p99.limited"};
 	struct flood *flood = calloc(1, sizeof(*flood));
 	const char *fault = "no --tmemd and --tmem on the command line";
 	cpu_set_t pinned, all;
-	size_t i;
+	size_t first, i;
 
 	flood->bench = bench;
 	flood->valve = mmap(NULL, sizeof(*flood->valve), PROT_READ | PROT_WRITE,
@@ -377,7 +388,12 @@ void bench_flood(struct bench *bench)
 		fault = bench_process_dir(&flood->server) == 0 ? start(flood) : "no directory";
 	if (fault == NULL)
 		fault = measure(flood, "");
-	for (i = 0; fault != NULL && i < sizeof(rows) / sizeof(rows[0]); i++)
+	first = fault == NULL ? 2 : 0;
+	if (fault == NULL)
+		fault = limit(flood);
+	if (fault == NULL)
+		fault = measure(flood, ".limited");
+	for (i = first; fault != NULL && i < sizeof(rows) / sizeof(rows[0]); i++)
 		bench_results_skip(&bench->results, rows[i], i % 2 ? "ns/batch" : "pages/s", fault);
 	end(flood);
 	sched_setaffinity(0, sizeof(pinned), &pinned);

@@ -37,6 +37,8 @@ static const struct target {
 	{"daemon.get32", BENCH_RATIO_AT_MOST, 1.00, 0},
 	{"flood.throughput", BENCH_RATIO_AT_LEAST, 0.50, 0},
 	{"flood.p99", BENCH_RATIO_AT_MOST, 3.00, 0},
+	{"flood.throughput.limited", BENCH_RATIO_AT_LEAST, 0.50, 0},
+	{"flood.p99.limited", BENCH_RATIO_AT_MOST, 3.00, 0},
 	{"store.util", BENCH_VALUE_AT_LEAST, 0.94, 0.96},
 	{"density.lz4", BENCH_RATIO_AT_LEAST, 0.96, 1.00},
 };
