@@ -27,6 +27,8 @@ extern const struct conformance_case cases_limits[];
 extern const struct conformance_case cases_shared[];
 extern const struct conformance_case cases_codecs[];
 extern const struct conformance_case cases_threads[];
+extern const struct conformance_case cases_wire[];
+extern const struct conformance_case cases_disks[];
 
 /* Largest extent of every rig that a case starts; 0: the default. */
 extern uint32_t conformance_extent;

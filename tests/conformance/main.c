@@ -25,9 +25,10 @@
 
 uint32_t conformance_extent;
 
-static const struct conformance_case *const groups[] = {cases_pages,  cases_pools,  cases_flush,
-							cases_memory, cases_limits, cases_shared,
-							cases_codecs, cases_threads};
+static const struct conformance_case *const groups[] = {cases_pages,  cases_pools,   cases_flush,
+							cases_memory, cases_limits,  cases_shared,
+							cases_codecs, cases_threads, cases_wire,
+							cases_disks};
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 struct rig *case_start(const struct backend *backend, uint64_t capacity, uint32_t workers)
@@ -126,6 +127,7 @@ static const struct {
 	{CAN_THREADS, "several threads"},
 	{CAN_STARVE, "memory of the host that runs out when the test says so"},
 	{CAN_CODECS, "codecs of the test's own"},
+	{CAN_WIRE, "a host at the other end of a wire: for callers of functions there is none"},
 	{CAN_NO_SESSION, "pools before there is a session: every connection begins with one"},
 };
 #define LACKS (sizeof(lacks) / sizeof(lacks[0]))

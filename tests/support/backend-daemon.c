@@ -24,6 +24,7 @@
 
 struct client {
 	bool there;
+	bool removed; /* by the administrator; the test has not been told */
 	char name[16];
 	char socket[128];
 	struct road *road;
@@ -122,30 +123,32 @@ static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 	FAIL("the daemon does no background work");
 }
 
-static void forget(struct rig *rig, struct client *client)
-{
-	road_destroy(client->road);
-	pthread_mutex_lock(&of(rig)->lock);
-	client->there = false;
-	pthread_mutex_unlock(&of(rig)->lock);
-}
-
-static void client_destroy(struct rig *rig, uint32_t worker, int client)
+static void client_remove(struct rig *rig, int client)
 {
 	MUST_EQ(control_ask(control_of(rig), NULL,
 			    "\"op\":\"remove\",\"name\":\"%s\",\"force\":true",
 			    name_of(rig, client)),
 		0);
-	forget(rig, client_of(rig, client));
+	client_of(rig, client)->removed = true;
 }
 
-static int client_create(struct rig *rig, const struct tmem_client_config *config)
+static void client_destroy(struct rig *rig, uint32_t worker, int client)
+{
+	struct client *c = client_of(rig, client);
+
+	if (!c->removed)
+		client_remove(rig, client);
+	road_destroy(c->road);
+	pthread_mutex_lock(&of(rig)->lock);
+	c->there = false;
+	pthread_mutex_unlock(&of(rig)->lock);
+}
+
+static struct client *new_client(struct rig *rig, int *number)
 {
 	struct daemon_rig *r = of(rig);
-	char more[128] = "", text[8];
-	struct json_object *answer;
 	struct client *client;
-	int i, result, used = 0;
+	int i;
 
 	pthread_mutex_lock(&r->lock);
 	for (i = 0; i < RIG_CLIENTS && r->client[i].there; i++)
@@ -153,21 +156,19 @@ static int client_create(struct rig *rig, const struct tmem_client_config *confi
 	if (i == RIG_CLIENTS)
 		FAIL("more clients than a rig has room for");
 	client = &r->client[i];
-	client->there = true;
-	pthread_mutex_unlock(&r->lock);
+	*client = (struct client){.there = true};
 	snprintf(client->name, sizeof(client->name), "client-%d", i);
-	/* What nobody chose is not said. A field that must be zero is a key that must not be there. */
-	if (config->allocation)
-		used += sprintf(more + used, ",\"allocation\":\"%" PRIu64 "\"", config->allocation);
-	if (config->weight)
-		used += sprintf(more + used, ",\"weight\":%u", config->weight);
-	if (config->reserved[0] || config->reserved[1] || config->reserved[2])
-		sprintf(more + used, ",\"reserved\":1");
-	result = control_ask_as(
-		control_of(rig), config->size == sizeof(*config) ? 1 : config->size, &answer,
-		"\"op\":\"add\",\"kind\":\"device\",\"name\":\"%s\",\"codec\":\"%s\","
-		"\"cap\":\"%" PRIu64 "\"%s",
-		client->name, codec_name(config->codec, text), at_most(config->cap), more);
+	pthread_mutex_unlock(&r->lock);
+	*number = i;
+	return client;
+}
+
+/* What add answered, or its refusal. */
+static int admit(struct rig *rig, struct client *client, int number, int result,
+		 struct json_object *answer)
+{
+	struct daemon_rig *r = of(rig);
+
 	if (result) {
 		pthread_mutex_lock(&r->lock);
 		client->there = false;
@@ -178,7 +179,53 @@ static int client_create(struct rig *rig, const struct tmem_client_config *confi
 		 json_object_get_string(control_member(answer, "socket")));
 	json_object_put(answer);
 	client->road = road_create(control_of(rig), client->name, client->socket, r->async);
-	return i;
+	return number;
+}
+
+static int client_create(struct rig *rig, const struct tmem_client_config *config)
+{
+	struct json_object *answer = NULL;
+	char more[128] = "", text[8];
+	int number, result, used = 0;
+	struct client *client = new_client(rig, &number);
+
+	/* What nobody chose is not said. A field that must be zero is a key that must not be there. */
+	if (config->allocation)
+		used += sprintf(more + used, ",\"allocation\":\"%" PRIu64 "\"", config->allocation);
+	if (config->weight)
+		used += sprintf(more + used, ",\"weight\":%u", config->weight);
+	if (config->reserved[0] || config->reserved[1] || config->reserved[2])
+		sprintf(more + used, ",\"reserved\":1");
+	result = control_ask_as(control_of(rig), config->size == sizeof(*config) ? 1 : config->size,
+				&answer,
+				"\"op\":\"add\",\"kind\":\"device\",\"name\":\"%s\","
+				"\"codec\":\"%s\",\"cap\":\"%" PRIu64 "\"%s",
+				client->name, codec_name(config->codec, text), at_most(config->cap),
+				more);
+	return admit(rig, client, number, result, answer);
+}
+
+static int disk_create(struct rig *rig, uint64_t bytes, const char **socket)
+{
+	struct json_object *answer = NULL;
+	struct client *client;
+	int number, result;
+
+	client = new_client(rig, &number);
+	result = control_ask(control_of(rig), &answer,
+			     "\"op\":\"add\",\"name\":\"%s\",\"disk\":%" PRIu64, client->name,
+			     bytes);
+	*socket = client->socket;
+	return admit(rig, client, number, result, answer);
+}
+
+static void kill_daemon(struct rig *rig)
+{
+	struct daemon_rig *r = of(rig);
+
+	control_close(&r->control);
+	captive_kill(&r->captive);
+	control_open(&r->control, r->captive.control);
 }
 
 static int session(struct rig *rig, int client, uint64_t nonce)
@@ -403,6 +450,17 @@ static uint64_t host_bytes(struct rig *rig)
 	return bytes;
 }
 
+static void lose_reply(struct rig *rig, int client, enum rig_loss loss, uint32_t code,
+		       const struct tmem_handle *handle, void *page)
+{
+	road_lose_reply(road_of(rig, client), loss, code, handle, page);
+}
+
+static int bad_address(struct rig *rig, int client, uint32_t code, const struct tmem_handle *handle)
+{
+	return road_bad_address(road_of(rig, client), code, handle);
+}
+
 static void *page_alloc(struct rig *rig, int client)
 {
 	return road_page_alloc(road_of(rig, client));
@@ -443,7 +501,8 @@ static const char *stop(struct rig *rig)
 }
 
 #define CALLS                                                                                   \
-	.can = CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_THREADS,               \
+	.can = CAN_EPHEMERAL | CAN_OBJECTS | CAN_ADMIN | CAN_STATS | CAN_THREADS | CAN_WIRE |   \
+	       CAN_WIRE,                                                                        \
 	.extent_size = EXTENT, .keeps_reserve = true, .kept_ready = KEPT_READY,                 \
 	.bytes_most = BYTES_MOST, .start = start, .stop = stop, .client_create = client_create, \
 	.client_destroy = client_destroy, .session = session, .freeze = freeze,                 \
@@ -453,7 +512,8 @@ static const char *stop(struct rig *rig)
 	.pool_destroy = pool_destroy, .put = put, .get = get, .flush = flush,                   \
 	.flush_range = flush_range, .flush_object = flush_object, .batch = batch, .step = step, \
 	.reclaim = reclaim, .set_capacity = set_capacity, .stats = stats, .check = check,       \
-	.host_bytes = host_bytes
+	.host_bytes = host_bytes, .lose_reply = lose_reply, .bad_address = bad_address,         \
+	.client_remove = client_remove, .kill = kill_daemon, .disk_create = disk_create
 
 const struct backend backend_daemon = {
 	.name = "daemon",

@@ -316,7 +316,7 @@ static uint64_t refused(struct rig *rig)
 
 const struct backend backend_engine = {
 	.name = "engine",
-	.can = CAN_ALL,
+	.can = CAN_HERE,
 	.bytes_most = UINT64_MAX,
 	ADMIN_CALLS,
 	.put = put,
@@ -328,7 +328,7 @@ const struct backend backend_engine = {
 
 const struct backend backend_batch = {
 	.name = "batch",
-	.can = CAN_ALL,
+	.can = CAN_HERE,
 	.bytes_most = UINT64_MAX,
 	ADMIN_CALLS,
 	.put = batch_put,

@@ -2,6 +2,7 @@
 /* Starting, holding and releasing the daemon: see captive.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,20 +27,37 @@ void captive_set_memory(struct captive *captive, uint64_t memory)
 	MUST_EQ(pwrite(captive->config, line, (size_t)length, 0), length);
 }
 
-/* Does not return. The command that the daemon serves says where, and lives by the leash. */
-static void become_daemon(int config, const int leash[2], const int said[2], uint64_t persistent)
+/* Of its sockets. */
+static void find_directory(const struct captive *captive, char *directory, size_t room)
 {
-	char file[32], bytes[32];
+	snprintf(directory, room, "%s", captive->control);
+	*strrchr(directory, '/') = '\0';
+}
+
+/* Does not return. The command that the daemon serves says where, and lives by the leash. */
+static void become_daemon(const struct captive *captive, const int leash[2], const int said[2])
+{
+	char file[32], bytes[32], directory[sizeof(captive->control)];
+	const char *argv[24] = {captive_tmemd,	 "--config",	file,	 "--persistent",   bytes,
+				"--at-own-risk", "--log-level", "error", "--control-idle", "3600"};
+	static const char *const rest[] = {"--run", "sh", "-c",
+					   "echo \"$TMEM_CONTROL\" && exec cat"};
+	unsigned int i, count = 10;
 
 	alarm(SECONDS_MOST);
 	if (dup2(leash[0], STDIN_FILENO) < 0 || dup2(said[1], STDOUT_FILENO) < 0 ||
-	    fcntl(config, F_SETFD, 0))
+	    fcntl(captive->config, F_SETFD, 0))
 		_exit(126);
-	snprintf(file, sizeof(file), "/proc/self/fd/%d", config);
-	snprintf(bytes, sizeof(bytes), "%" PRIu64, persistent);
-	execl(captive_tmemd, captive_tmemd, "--config", file, "--persistent", bytes,
-	      "--at-own-risk", "--log-level", "error", "--control-idle", "3600", "--run", "sh",
-	      "-c", "echo \"$TMEM_CONTROL\" && exec cat", (char *)NULL);
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", captive->config);
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, captive->persistent);
+	if (captive->again) {
+		find_directory(captive, directory, sizeof(directory));
+		argv[count++] = "--run-dir";
+		argv[count++] = directory;
+	}
+	for (i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		argv[count++] = rest[i];
+	execv(captive_tmemd, (char *const *)(uintptr_t)argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", captive_tmemd, strerror(errno));
 	_exit(127);
 }
@@ -64,23 +82,16 @@ static void read_line(int fd, char *line, size_t room)
 	line[have - 1] = '\0';
 }
 
-void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent)
+static void spawn(struct captive *captive)
 {
 	int leash[2], said[2];
 
-	if (!captive_tmemd)
-		FAIL("which tmemd? --tmemd PROGRAM");
-	captive->config = memfd_create("tmemd.conf", MFD_CLOEXEC);
-	MUST(captive->config >= 0);
-	/* Who could write it could say what is stored where: the daemon looks. */
-	MUST_EQ(fchmod(captive->config, 0600), 0);
-	captive_set_memory(captive, memory);
 	MUST_EQ(pipe2(leash, O_CLOEXEC), 0);
 	MUST_EQ(pipe2(said, O_CLOEXEC), 0);
 	captive->pid = fork();
 	MUST(captive->pid >= 0);
 	if (!captive->pid)
-		become_daemon(captive->config, leash, said, persistent);
+		become_daemon(captive, leash, said);
 	close(leash[0]);
 	close(said[1]);
 	captive->leash = leash[1];
@@ -88,13 +99,48 @@ void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent
 	close(said[0]);
 }
 
+void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent)
+{
+	if (!captive_tmemd)
+		FAIL("which tmemd? --tmemd PROGRAM");
+	captive->persistent = persistent;
+	captive->again = false;
+	captive->config = memfd_create("tmemd.conf", MFD_CLOEXEC);
+	MUST(captive->config >= 0);
+	/* Who could write it could say what is stored where: the daemon looks. */
+	MUST_EQ(fchmod(captive->config, 0600), 0);
+	captive_set_memory(captive, memory);
+	spawn(captive);
+}
+
+static int wait_for_end(const struct captive *captive)
+{
+	int status;
+
+	while (waitpid(captive->pid, &status, 0) < 0)
+		MUST_EQ(errno, EINTR);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void captive_kill(struct captive *captive)
+{
+	MUST_EQ(kill(captive->pid, SIGKILL), 0);
+	MUST_EQ(wait_for_end(captive), 128 + SIGKILL);
+	close(captive->leash);
+	captive->again = true;
+	spawn(captive);
+}
+
 int captive_stop(struct captive *captive)
 {
+	char directory[sizeof(captive->control)];
 	int status;
 
 	close(captive->leash);
 	close(captive->config);
-	while (waitpid(captive->pid, &status, 0) < 0)
-		MUST_EQ(errno, EINTR);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	status = wait_for_end(captive);
+	find_directory(captive, directory, sizeof(directory));
+	if (captive->again && rmdir(directory))
+		FAIL("%s: %s", directory, strerror(errno));
+	return status;
 }

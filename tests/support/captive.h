@@ -2,11 +2,12 @@
 /*
  * A tmemd of a test's own, in a directory of its own. It serves as long as
  * the test holds the other end of a pipe, so it never outlives the test,
- * however that ends, and leaves no directory behind.
+ * however that ends; and but for one that was killed, it removes its directory.
  */
 #ifndef TESTS_CAPTIVE_H
 #define TESTS_CAPTIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,8 @@ struct captive {
 	int leash;	   /* closed: the daemon ends */
 	int config;	   /* what a reload reads, in no directory */
 	char control[128]; /* the path of its control socket */
+	uint64_t persistent;
+	bool again; /* was killed and started again: its directory is ours to remove */
 };
 
 /* Returns when the control socket is served; dies if that does not come about. */
@@ -25,6 +28,9 @@ void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent
 
 /* Writes down another --memory, for a reload to find. */
 void captive_set_memory(struct captive *captive, uint64_t memory);
+
+/* Ends it without a word and starts it again in its directory. */
+void captive_kill(struct captive *captive);
 
 /* The daemon's exit status, 128 and more for a signal. */
 int captive_stop(struct captive *captive);

@@ -46,6 +46,11 @@ enum kind {
 	KEEP_THE_SHARE,
 	SHRINK_ANYWAY,
 	RECLAIM_FROM_ALL,
+	LOSE_WITH_REPLY,
+	TAKE_BEFORE_JUDGING,
+	KEEP_WHO_IS_REMOVED,
+	HALF_A_DISK,
+	LIVE_FOR_EVER,
 };
 
 const struct planted_fault planted_faults[] = {
@@ -83,7 +88,10 @@ const struct planted_fault planted_faults[] = {
 	 SHORT_OBJECT,
 	 false,
 	 {"objects-that-differ-in-one-bit"}},
-	{"freeze does nothing", NEVER_FREEZE, true, {"frozen-refuses-puts-only"}},
+	{"freeze does nothing",
+	 NEVER_FREEZE,
+	 true,
+	 {"frozen-refuses-puts-only", "frozen-writes-wait-and-reads-go-on"}},
 	{"a frozen client's flush is reported as a failure",
 	 FROZEN_FLUSH_FAILS,
 	 true,
@@ -166,6 +174,27 @@ const struct planted_fault planted_faults[] = {
 	 RECLAIM_FROM_ALL,
 	 true,
 	 {"reclaim-from-one-client-only"}},
+	{"what was asked is lost with its reply",
+	 LOSE_WITH_REPLY,
+	 false,
+	 {"operation-whose-reply-was-lost-is-repeated"}},
+	{"a page is taken before the address is judged",
+	 TAKE_BEFORE_JUDGING,
+	 false,
+	 {"page-at-a-bad-address"}},
+	{"who is removed goes on",
+	 KEEP_WHO_IS_REMOVED,
+	 false,
+	 {"client-that-is-removed-is-told-so"}},
+	{"a disk is smaller than was asked for",
+	 HALF_A_DISK,
+	 false,
+	 {"disk-s-requests-are-whole-blocks", "full-disk-takes-every-rewrite"}},
+	{"a host that was killed has its contents",
+	 LIVE_FOR_EVER,
+	 false,
+	 {"blocks-of-a-host-that-came-back-empty-are-errors",
+	  "pages-that-went-with-their-host-are-errors"}},
 	{NULL, NOTHING, false, {NULL}},
 };
 
@@ -560,9 +589,43 @@ static void *page_alloc(struct rig *rig, int client)
 	return under(rig)->page_alloc(inner(rig), client);
 }
 
+static void lose_reply(struct rig *rig, int client, enum rig_loss loss, uint32_t code,
+		       const struct tmem_handle *handle, void *page)
+{
+	under(rig)->lose_reply(inner(rig), client, loss, code, handle, page);
+	if (is(LOSE_WITH_REPLY))
+		under(rig)->flush(inner(rig), 0, client, handle);
+}
+
+static int bad_address(struct rig *rig, int client, uint32_t code, const struct tmem_handle *handle)
+{
+	int result = under(rig)->bad_address(inner(rig), client, code, handle);
+
+	if (is(TAKE_BEFORE_JUDGING))
+		under(rig)->flush(inner(rig), 0, client, handle);
+	return result;
+}
+
+static void client_remove(struct rig *rig, int client)
+{
+	if (!is(KEEP_WHO_IS_REMOVED))
+		under(rig)->client_remove(inner(rig), client);
+}
+
+static void kill_host(struct rig *rig)
+{
+	if (!is(LIVE_FOR_EVER))
+		under(rig)->kill(inner(rig));
+}
+
+static int disk_create(struct rig *rig, uint64_t bytes, const char **socket)
+{
+	return under(rig)->disk_create(inner(rig), is(HALF_A_DISK) ? bytes / 2 : bytes, socket);
+}
+
 struct backend backend_planted = {
 	.name = "planted",
-	.can = CAN_ALL,
+	.can = CAN_HERE,
 	.bytes_most = UINT64_MAX,
 	.start = start,
 	.stop = stop,
@@ -595,6 +658,11 @@ struct backend backend_planted = {
 	.host_bytes = host_bytes,
 	.starve = starve,
 	.refused = refused,
+	.lose_reply = lose_reply,
+	.bad_address = bad_address,
+	.client_remove = client_remove,
+	.kill = kill_host,
+	.disk_create = disk_create,
 };
 
 void planted_over(const struct backend *backend)

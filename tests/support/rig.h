@@ -29,8 +29,12 @@ enum rig_can {
 	CAN_THREADS = 1 << 5,
 	CAN_CODECS = 1 << 6,	 /* codecs of the test's own */
 	CAN_NO_SESSION = 1 << 7, /* pools before there is a session */
-	CAN_ALL = (1 << 8) - 1
+	CAN_HERE = (1 << 8) - 1, /* all of these: what an engine in this process can */
+	CAN_WIRE = 1 << 8	 /* answers that are lost, hosts that are killed, disks */
 };
+
+/* When an answer is lost: before the question was taken, then, or when it was there. */
+enum rig_loss { RIG_LOST_ASKING, RIG_LOST_UNDER_WAY, RIG_LOST_ANSWERED, RIG_LOSSES };
 
 struct rig_setup {
 	uint64_t capacity;    /* bytes; 0: 16 MiB */
@@ -104,6 +108,19 @@ struct backend {
 	 * such memory between the two; it ends with the rig. NULL: any is.
 	 */
 	void *(*page_alloc)(struct rig *rig, int client);
+
+	/* With CAN_WIRE. @code: enum tmem_op_code, of an operation on one page. */
+	void (*lose_reply)(struct rig *rig, int client, enum rig_loss loss, uint32_t code,
+			   const struct tmem_handle *handle, void *page);
+	/* With a page outside of all memory that is shared: -TMEM_EFAULT, or what was answered. */
+	int (*bad_address)(struct rig *rig, int client, uint32_t code,
+			   const struct tmem_handle *handle);
+	/* By the administrator, while the client goes on to call. */
+	void (*client_remove)(struct rig *rig, int client);
+	/* The host ends without a word, and comes back under the same name without contents. */
+	void (*kill)(struct rig *rig);
+	/* A client whose pool is a disk; *@socket is for a front-end, as long as it lives. */
+	int (*disk_create)(struct rig *rig, uint64_t bytes, const char **socket);
 
 	/* Bytes that the host has handed out and not got back. */
 	uint64_t (*host_bytes)(struct rig *rig);

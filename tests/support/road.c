@@ -14,6 +14,8 @@
 
 /* Under sanitizers, and beside others, a daemon has time. */
 #define PATIENCE_MS 100000
+/* A daemon that is killed is back before anybody calls; a client that is removed is not. */
+#define AWAY_MS 100
 
 /* libtmem takes 0 for a nonce or a cookie of its own choice; nothing else is these. */
 #define NONCE_FIRST  0x6e6f6e6365000001u
@@ -141,7 +143,7 @@ static int connect_libtmem(struct road *road)
 {
 	struct tmem_options options = {.size = sizeof(options),
 				       .timeout_ms = PATIENCE_MS,
-				       .away_ms = PATIENCE_MS,
+				       .away_ms = AWAY_MS,
 				       .nonce = road->nonce};
 	int error = tmem_connect(road->socket, &options, &road->tmem), fresh;
 	uint32_t i;
@@ -438,4 +440,26 @@ void *road_page_alloc(struct road *road)
 	page = tmem_buffer_alloc(road->tmem, 1);
 	pthread_rwlock_unlock(&road->lock);
 	return page;
+}
+
+void road_lose_reply(struct road *road, enum rig_loss loss, uint32_t code,
+		     const struct tmem_handle *handle, void *page)
+{
+	pthread_rwlock_wrlock(&road->lock);
+	take_stranger(road);
+	stranger_ask(road->stranger, loss, code, handle, page);
+	leave(road);
+	pthread_rwlock_unlock(&road->lock);
+}
+
+int road_bad_address(struct road *road, uint32_t code, const struct tmem_handle *handle)
+{
+	int result;
+
+	pthread_rwlock_wrlock(&road->lock);
+	take_stranger(road);
+	result = stranger_bad_address(road->stranger, code, handle);
+	leave(road);
+	pthread_rwlock_unlock(&road->lock);
+	return result;
 }

@@ -15,6 +15,7 @@
 #include <tmem/engine.h>
 
 #include "control.h"
+#include "rig.h"
 
 struct road;
 
@@ -37,6 +38,11 @@ int road_call(struct road *road, uint32_t code, const struct tmem_handle *handle
 	      void *page);
 /* As tmem_batch(). */
 void road_batch(struct road *road, struct tmem_op *ops, uint32_t count);
+
+/* As lose_reply() and bad_address() of rig.h. */
+void road_lose_reply(struct road *road, enum rig_loss loss, uint32_t code,
+		     const struct tmem_handle *handle, void *page);
+int road_bad_address(struct road *road, uint32_t code, const struct tmem_handle *handle);
 
 /* A page that the daemon itself reads and writes; until the next session. */
 void *road_page_alloc(struct road *road);
