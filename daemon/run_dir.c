@@ -215,27 +215,27 @@ bool run_dir_write(const struct run_dir *run_dir, const char *file, const char *
 	return written;
 }
 
-char *run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, size_t *length)
+bool run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, char **bytes,
+		  size_t *length)
 {
 	int fd = openat(run_dir->fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char *bytes = NULL;
 	ssize_t got = -1;
 
+	*bytes = NULL;
 	if (fd < 0 && errno == ENOENT)
-		return NULL;
+		return true;
 	if (fd >= 0) {
-		bytes = malloc(most + 1);
-		got = bytes ? read(fd, bytes, most + 1) : -1;
+		*bytes = malloc(most + 1);
+		got = *bytes ? read(fd, *bytes, most + 1) : -1;
 		close(fd);
 	}
-	if (got < 0 || (size_t)got > most) {
-		log_error("%s/%s cannot be read, or is longer than %zu bytes", run_dir->path, file,
-			  most);
-		free(bytes);
-		return NULL;
-	}
 	*length = (size_t)got;
-	return bytes;
+	if (got >= 0 && *length <= most)
+		return true;
+	log_error("%s/%s cannot be read, or is longer than %zu bytes", run_dir->path, file, most);
+	free(*bytes);
+	*bytes = NULL;
+	return false;
 }
 
 void run_dir_remove(const struct run_dir *run_dir, const char *file)

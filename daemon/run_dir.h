@@ -34,8 +34,12 @@ bool run_dir_path(const struct run_dir *run_dir, const char *file, char *path, s
 bool run_dir_write(const struct run_dir *run_dir, const char *file, const char *bytes,
 		   size_t length);
 
-/* Up to @most bytes of a file in it, for free(). NULL: not there, or longer, which is logged. */
-char *run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, size_t *length);
+/*
+ * A file in it, for free(); *@bytes is NULL where there is none. False: it
+ * cannot be read, or is longer than @most, which is logged.
+ */
+bool run_dir_read(const struct run_dir *run_dir, const char *file, size_t most, char **bytes,
+		  size_t *length);
 
 void run_dir_remove(const struct run_dir *run_dir, const char *file);
 

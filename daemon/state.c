@@ -2,13 +2,10 @@
 /* Saying in the state file which guests there are, and reading it as if it were hostile. */
 #include "state.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon.h"
 #include "json.h"
@@ -232,23 +229,17 @@ static bool restore(struct daemon *daemon, struct json_object *root)
 
 bool state_load(struct daemon *daemon)
 {
-	int fd = openat(daemon->run_dir->fd, STATE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct json_object *root;
 	const char *why;
-	ssize_t length;
+	size_t length;
 	char *text;
 	bool good;
 
-	if (fd < 0)
-		return errno == ENOENT ? true : complain(daemon, strerror(errno));
-	text = malloc(STATE_MAX);
-	length = text ? read(fd, text, STATE_MAX) : -1;
-	close(fd);
-	if (length < 0 || length == STATE_MAX) {
-		free(text);
-		return complain(daemon, "cannot be read, or is too long");
-	}
-	root = json_parse(text, (size_t)length, &why);
+	if (!run_dir_read(daemon->run_dir, STATE_NAME, STATE_MAX, &text, &length))
+		return complain(daemon, "was not read");
+	if (!text)
+		return true;
+	root = json_parse(text, length, &why);
 	free(text);
 	if (!root)
 		return complain(daemon, why);

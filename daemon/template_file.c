@@ -138,11 +138,12 @@ static void load_line(struct daemon *daemon, const char *line, size_t length)
 
 void template_file_load(struct daemon *daemon)
 {
+	const char *line;
 	size_t length;
-	char *lines = run_dir_read(daemon->run_dir, FILE_NAME, FILE_MAX, &length);
-	const char *line = lines;
+	char *lines;
 
-	while (line && length) {
+	(void)run_dir_read(daemon->run_dir, FILE_NAME, FILE_MAX, &lines, &length);
+	for (line = lines; line && length;) {
 		const char *end = memchr(line, '\n', length);
 		size_t bare = end ? (size_t)(end - line) : length;
 
