@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Questions to the host, and the one judge of its answers. An answer lies in
+ * memory that the host can change at any time: it is copied once, and what
+ * was copied is judged.
+ */
+#include "guest.h"
+
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "disk.h"
+#include "format.h"
+#include "transport.h"
+
+#define PAGE_MIN_BATCH 32u /* what every host grants */
+
+static int nonsense(struct tmem_guest *guest, const char *what)
+{
+	guest->transport->ops->give_up(guest->transport, what);
+	return -EIO;
+}
+
+static bool is_code(s32 status)
+{
+	return status < 0 && status >= -4095;
+}
+
+/* Carries @req out. 0: the exchange has the whole answer, and *@rep its head. */
+static int ask(struct tmem_guest *guest, struct tmem_exchange *exchange, const struct tmem_req *req,
+	       struct tmem_rep *rep)
+{
+	u32 pages = exchange->to_guest ? exchange->pages * TMEM_PAGE_SIZE : 0;
+	u8 head[sizeof(*rep)];
+	int error;
+
+	tmem_wire_put_req(exchange->bytes, req);
+	error = guest->transport->ops->run(guest->transport, exchange);
+	if (error)
+		return error;
+	memcpy(head, exchange->bytes + EXCHANGE_ANSWER, sizeof(head));
+	barrier();
+	tmem_wire_get_rep(rep, head);
+	if (!rep->status && exchange->length == exchange->answer_bytes + pages)
+		return 0;
+	if (is_code(rep->status) && exchange->length == sizeof(*rep))
+		return rep->status;
+	return nonsense(guest, "an answer that cannot be");
+}
+
+static struct tmem_exchange *take(struct tmem_guest *guest, u32 entries, u32 answer)
+{
+	struct tmem_exchange *exchange = guest->transport->ops->take(guest->transport);
+
+	exchange->request_bytes =
+		(u32)(sizeof(struct tmem_req) + entries * sizeof(struct tmem_ent));
+	exchange->answer_bytes = (u32)sizeof(struct tmem_rep) + answer;
+	return exchange;
+}
+
+static void give(struct tmem_guest *guest, struct tmem_exchange *exchange)
+{
+	guest->transport->ops->give(guest->transport, exchange);
+}
+
+/* A request without pages, whose answer is @size bytes. */
+static int ask_simple(struct tmem_guest *guest, const struct tmem_req *req, struct tmem_rep *rep,
+		      void *answer, u32 size)
+{
+	struct tmem_exchange *exchange = take(guest, 0, size);
+	int error = ask(guest, exchange, req, rep);
+
+	if (!error && size)
+		memcpy(answer, exchange->bytes + EXCHANGE_ANSWER + sizeof(*rep), size);
+	give(guest, exchange);
+	return error;
+}
+
+static void name(struct tmem_req *req, const struct tmem_place *place)
+{
+	req->pool = place->pool;
+	req->index = place->index;
+	memcpy(req->object, place->object, sizeof(req->object));
+}
+
+/* What is done with pages, in one request; @flush: entries @place, without pages. */
+static int take_results(struct tmem_guest *guest, struct tmem_exchange *exchange, u32 count,
+			s32 most, s32 *result)
+{
+	u8 copy[TMEM_WIRE_RESULTS(EXCHANGE_PAGES)];
+	u32 i;
+
+	memcpy(copy, exchange->bytes + EXCHANGE_ANSWER + sizeof(struct tmem_rep),
+	       TMEM_WIRE_RESULTS(count));
+	barrier();
+	tmem_wire_get_results(result, copy, count);
+	for (i = 0; i < count; i++)
+		if (!is_code(result[i]) && (result[i] < 0 || result[i] > most))
+			return nonsense(guest, "a result that does not exist");
+	return 0;
+}
+
+static int move_pages(struct tmem_guest *guest, u8 op, const struct tmem_place *place,
+		      struct page **page, u32 count, s32 *result)
+{
+	struct tmem_exchange *exchange = take(guest, 0, TMEM_WIRE_RESULTS(count));
+	struct tmem_req req = {.op = op, .count = (u16)count};
+	struct tmem_rep rep;
+	int error;
+
+	req.form = count > 1 ? TMEM_WIRE_RUN : TMEM_WIRE_ONE;
+	name(&req, place);
+	memcpy(exchange->page, page, count * sizeof(*page));
+	exchange->pages = count;
+	exchange->to_guest = op == TMEM_WIRE_GET;
+	error = ask(guest, exchange, &req, &rep);
+	if (!error)
+		error = take_results(guest, exchange, count, 0, result);
+	give(guest, exchange);
+	return error;
+}
+
+int tmem_guest_put(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
+		   u32 count, s32 *result)
+{
+	return move_pages(guest, TMEM_WIRE_PUT, place, page, count, result);
+}
+
+int tmem_guest_get(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
+		   u32 count, s32 *result)
+{
+	return move_pages(guest, TMEM_WIRE_GET, place, page, count, result);
+}
+
+int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u32 count)
+{
+	struct tmem_exchange *exchange = take(guest, count, TMEM_WIRE_RESULTS(count));
+	struct tmem_req req = {
+		.op = TMEM_WIRE_FLUSH,
+		.form = TMEM_WIRE_LIST,
+		.count = (u16)count,
+		.pool = place->pool,
+	};
+	s32 result[EXCHANGE_PAGES];
+	struct tmem_rep rep;
+	int error;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct tmem_ent ent = {.index = place[i].index};
+
+		memcpy(ent.object, place[i].object, sizeof(ent.object));
+		tmem_wire_put_ent(exchange->bytes + sizeof(req) + i * sizeof(ent), &ent);
+	}
+	error = ask(guest, exchange, &req, &rep);
+	if (!error)
+		error = take_results(guest, exchange, count, 1, result);
+	for (i = 0; i < count && !error; i++)
+		error = result[i] < 0 ? result[i] : 0;
+	give(guest, exchange);
+	return error;
+}
+
+int tmem_guest_flush_range(struct tmem_guest *guest, const struct tmem_place *place, u64 count)
+{
+	struct tmem_req req = {.op = TMEM_WIRE_FLUSH_RANGE, .count = 1, .arg = {count, 0}};
+	struct tmem_rep rep;
+
+	name(&req, place);
+	return ask_simple(guest, &req, &rep, NULL, 0);
+}
+
+int tmem_guest_pool(struct tmem_guest *guest, u32 flags, const u64 uuid[2], u64 cookie)
+{
+	struct tmem_req req = {
+		.op = TMEM_WIRE_NEW_POOL,
+		.count = 1,
+		.flags = flags,
+		.cookie = cookie,
+		.arg = {uuid ? uuid[0] : 0, uuid ? uuid[1] : 0},
+	};
+	struct tmem_rep rep;
+	int error = ask_simple(guest, &req, &rep, NULL, 0);
+
+	if (error)
+		return error;
+	return rep.value <= INT_MAX ? (int)rep.value : nonsense(guest, "a pool's number");
+}
+
+int tmem_guest_stat(struct tmem_guest *guest, struct tmem_stat *stat)
+{
+	struct tmem_req req = {.op = TMEM_WIRE_STAT, .count = 1, .pool = TMEM_WIRE_ALL_POOLS};
+	u8 bytes[sizeof(*stat)];
+	struct tmem_rep rep;
+	int error = ask_simple(guest, &req, &rep, bytes, sizeof(bytes));
+
+	if (!error)
+		tmem_wire_get_stat(stat, bytes);
+	return error;
+}
+
+static int greet(struct tmem_guest *guest)
+{
+	struct tmem_hello *hello = &guest->hello;
+	struct tmem_req req = {
+		.op = TMEM_WIRE_HELLO,
+		.count = 1,
+		.pool = TMEM_WIRE_VERSIONS(TMEM_WIRE_VERSION, TMEM_WIRE_VERSION),
+		.object = {TMEM_WIRE_MAGIC, 0, 0},
+		.index = TMEM_PAGE_SIZE,
+		.arg = {get_random_u64(), 0},
+	};
+	u8 bytes[sizeof(*hello)];
+	struct tmem_rep rep;
+	int error = ask_simple(guest, &req, &rep, bytes, sizeof(bytes));
+
+	if (error)
+		return error;
+	tmem_wire_get_hello(hello, bytes);
+	if (hello->version != TMEM_WIRE_VERSION || hello->page_size != TMEM_PAGE_SIZE ||
+	    hello->max_batch < PAGE_MIN_BATCH)
+		return nonsense(guest, "a greeting that cannot be");
+	guest->batch = min(hello->max_batch, EXCHANGE_PAGES);
+	return 0;
+}
+
+int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
+{
+	struct tmem_guest *guest = kzalloc(sizeof(*guest), GFP_KERNEL);
+	struct tmem_stat stat;
+	int error;
+
+	BUILD_BUG_ON(PAGE_SIZE != TMEM_PAGE_SIZE);
+	if (!guest)
+		return -ENOMEM;
+	guest->transport = transport;
+	error = greet(guest);
+	if (!error)
+		error = tmem_guest_stat(guest, &stat);
+	if (!error && stat.allocation)
+		error = tmem_disk_create(guest, stat.allocation, &guest->disk);
+	if (error) {
+		pr_err("tmem: %s: the host refused: %d\n", transport->name, error);
+		kfree(guest);
+		return error;
+	}
+	pr_info("tmem: %s: client %llu of a host, %u pages per request\n", transport->name,
+		guest->hello.client, guest->batch);
+	*out = guest;
+	return 0;
+}
+
+void tmem_guest_destroy(struct tmem_guest *guest)
+{
+	if (guest->disk)
+		tmem_disk_destroy(guest->disk);
+	kfree(guest);
+}
