@@ -326,18 +326,24 @@ static int init_queues(struct virtio_tmem *device, struct virtqueue **vqs)
 	return 0;
 }
 
-/* How many queues for requests; -ENODEV: this is somebody else's device. */
-static int count_queues(struct virtio_device *vdev)
+/* A file system's device is only a carrier if it is called so. */
+static bool is_ours(struct virtio_device *vdev)
 {
 	char tag[sizeof_field(struct virtio_fs_config, tag)];
+
+	if (vdev->id.device != VIRTIO_ID_FS)
+		return true;
+	virtio_cread_bytes(vdev, offsetof(struct virtio_fs_config, tag), tag, sizeof(tag));
+	return !strncmp(tag, TAG, strlen(TAG));
+}
+
+/* For requests. */
+static int count_queues(struct virtio_device *vdev)
+{
 	u32 count = 1;
 
-	if (vdev->id.device == VIRTIO_ID_FS) {
-		virtio_cread_bytes(vdev, offsetof(struct virtio_fs_config, tag), tag, sizeof(tag));
-		if (strncmp(tag, TAG, strlen(TAG)))
-			return -ENODEV;
+	if (vdev->id.device == VIRTIO_ID_FS)
 		virtio_cread_le(vdev, struct virtio_fs_config, num_request_queues, &count);
-	}
 	return clamp_t(u32, min(count, nr_cpu_ids), 1, QUEUES_MAX);
 }
 
@@ -354,11 +360,11 @@ static int virtio_tmem_validate(struct virtio_device *vdev)
 static int virtio_tmem_probe(struct virtio_device *vdev)
 {
 	struct virtqueue *vqs[COMPAT_QUEUES_MAX];
-	struct virtio_tmem *device;
 	int error, count = count_queues(vdev);
+	struct virtio_tmem *device;
 
-	if (count < 0)
-		return count;
+	if (!is_ours(vdev))
+		return -ENODEV;
 	device = kvzalloc(struct_size(device, queue, count), GFP_KERNEL);
 	if (!device)
 		return -ENOMEM;
@@ -423,13 +429,31 @@ static struct virtio_driver driver = {
 	.remove = virtio_tmem_remove,
 };
 
+/* virtiofs may be there first, with a device of ours that it can do nothing with. */
+static int take_over(struct device *dev, void *arg)
+{
+	struct virtio_device *vdev = dev_to_virtio(dev);
+
+	if (vdev->id.device != VIRTIO_ID_FS || !dev->driver || dev->driver == &driver.driver ||
+	    !is_ours(vdev))
+		return 0;
+	device_release_driver(dev);
+	if (device_driver_attach(&driver.driver, dev))
+		dev_warn(dev, "taken from another driver, and of no use\n");
+	return 0;
+}
+
 int virtio_tmem_register(void)
 {
+	int error;
 	u32 i;
 
 	for (i = 0; i < device_id_count && i + 2 < ARRAY_SIZE(ids); i++)
 		ids[i + 1] = (struct virtio_device_id){device_ids[i], VIRTIO_DEV_ANY_ID};
-	return register_virtio_driver(&driver);
+	error = register_virtio_driver(&driver);
+	if (!error)
+		bus_for_each_dev(driver.driver.bus, NULL, NULL, take_over);
+	return error;
 }
 
 void virtio_tmem_unregister(void)
