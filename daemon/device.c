@@ -71,12 +71,6 @@ static uint64_t features(const struct service *service)
 	       1ull << VIRTIO_RING_F_EVENT_IDX;
 }
 
-/* All negotiation is in HELLO: carriers that answer for us know of no configuration space. */
-static void fill_config(const struct service *service, uint16_t queues, uint8_t *space,
-			size_t bytes)
-{
-}
-
 static bool reset(struct service *service)
 {
 	return false;
@@ -538,7 +532,7 @@ static enum guest_error refuse(struct service *service, const struct chain *chai
 static const struct service_ops device_ops = {
 	.request_bytes = sizeof(struct device_request),
 	.features = features,
-	.config = fill_config,
+	/* All negotiation is in HELLO: there is no configuration space. */
 	.reset = reset,
 	.resume = resume,
 	.stopped = stopped,

@@ -34,7 +34,7 @@ struct service_request {
 struct service_ops {
 	size_t request_bytes; /* of what it keeps of a request; the session's memory, zero at first */
 
-	/* Feature bits of virtio, and the configuration space, which is @bytes zeros before. */
+	/* Feature bits of virtio, and the configuration space, which is @bytes zeros before; NULL: none. */
 	uint64_t (*features)(const struct service *service);
 	void (*config)(const struct service *service, uint16_t queues, uint8_t *space,
 		       size_t bytes);

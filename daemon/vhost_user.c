@@ -27,6 +27,16 @@ static uint64_t offered_features(const struct session *session)
 	       1ull << VHOST_USER_F_PROTOCOL;
 }
 
+/* QEMU warns of a back-end with a configuration space behind a device of its own. */
+static uint64_t offered_protocol(const struct session *session)
+{
+	uint64_t features = PROTOCOL_FEATURES;
+
+	if (!session->host->service->ops->config)
+		features &= ~(1ull << VHOST_USER_PROTOCOL_CONFIG);
+	return features;
+}
+
 static void reply_number(struct vhost_user_message *message, uint64_t number)
 {
 	message->payload.number = number;
@@ -62,14 +72,14 @@ static enum guest_error set_features(struct session *session, struct vhost_user_
 static enum guest_error get_protocol_features(struct session *session,
 					      struct vhost_user_message *message)
 {
-	reply_number(message, PROTOCOL_FEATURES);
+	reply_number(message, offered_protocol(session));
 	return GUEST_OK;
 }
 
 static enum guest_error set_protocol_features(struct session *session,
 					      struct vhost_user_message *message)
 {
-	if (message->payload.number & ~PROTOCOL_FEATURES)
+	if (message->payload.number & ~offered_protocol(session))
 		return GUEST_ERROR_feature_unknown;
 	session->protocol_features = message->payload.number;
 	return GUEST_OK;

@@ -223,22 +223,31 @@ bool fe_is_dead(struct frontend *fe)
 	}
 }
 
-int fe_features(struct frontend *fe)
+/* The configuration space, where there is one. */
+static int ask_config(struct frontend *fe)
 {
-	uint64_t features, protocol, queues, slots;
-	struct fe_message reply;
 	uint32_t config[3] = {0, 60, 0};
 	uint8_t payload[12 + 60] = {0};
+	struct fe_message reply;
 
-	if (fe_ask(fe, 1, &features) || !(features >> 30 & 1) || fe_ask(fe, 15, &protocol) ||
-	    fe_send_number(fe, 16, protocol) || fe_ask(fe, 17, &queues) || queues < FE_QUEUES ||
-	    fe_ask(fe, 36, &slots) || slots != 32 || fe_send(fe, 3, NULL, 0, NULL, 0))
-		return -1;
 	memcpy(payload, config, sizeof(config));
 	if (fe_send(fe, 24, payload, sizeof(payload), NULL, 0) || fe_receive(fe, &reply, NULL) ||
 	    reply.size != sizeof(payload))
 		return -1;
 	memcpy(&fe->config_capacity, reply.payload + 12, 8);
+	return 0;
+}
+
+int fe_features(struct frontend *fe)
+{
+	uint64_t features, queues, slots;
+
+	if (fe_ask(fe, 1, &features) || !(features >> 30 & 1) || fe_ask(fe, 15, &fe->protocol) ||
+	    fe_send_number(fe, 16, fe->protocol) || fe_ask(fe, 17, &queues) || queues < FE_QUEUES ||
+	    fe_ask(fe, 36, &slots) || slots != 32 || fe_send(fe, 3, NULL, 0, NULL, 0))
+		return -1;
+	if ((fe->protocol >> 9 & 1) && ask_config(fe))
+		return -1;
 	features &= FEATURES_WANTED | 1ull << 28 | 1ull << 9 | 1ull << 13 | 1ull << 14 |
 		    (fe->event_idx ? 1ull << 29 : 0);
 	return fe_send_number(fe, 2, features);

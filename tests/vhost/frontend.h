@@ -66,6 +66,7 @@ struct frontend {
 	bool use_inflight;
 	int inflight;
 	uint64_t inflight_size;
+	uint64_t protocol;	  /* features, as they were offered */
 	uint64_t config_capacity; /* sectors, as the config space said */
 	struct fe_queue queue[FE_QUEUES];
 	void (*pump)(void *arg); /* lets a daemon in this thread work; NULL: it is elsewhere */

@@ -61,6 +61,7 @@ static void config_tells_capacity_and_blocks(void **state)
 	struct world *world = *state;
 
 	assert_int_equal(fe_up(&world->fe, 1, true), 0);
+	assert_true(world->fe.protocol >> 9 & 1);
 	assert_int_equal(world->fe.config_capacity, 4096 * 8);
 }
 
