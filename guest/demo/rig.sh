@@ -191,6 +191,30 @@ guest_start() { # NAME RUN OPTIONS: as guest_boot
 	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"
 }
 
+# The same with tmem.ko and a device in place of the disk.
+guest_start_module() { # NAME RUN OPTIONS: as guest_boot
+	local arguments name=$1 run=$2
+	shift 2
+	arguments=$("$rig_tmem" add "$name" --kind device --allocation $rig_disk_size --queues 3 \
+		--ram $rig_ram --json) || fail "tmem add $name"
+	mapfile -t rig_disk < <(json qemu <<<"$arguments")
+	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"
+}
+
+# From here on guests have tmem.ko, and load it as the last of their modules.
+rig_take_module() { # [CONTROL]: broken in this way
+	local release=${rig_kernel#/boot/vmlinuz-} module
+	: "${rig_bare_image:=$rig_image}"
+	module=$("$rig_top/scripts/guest-module" "$release" "$(dirname "$rig_bare_image")" "$@") ||
+		give_up "no module for Linux $release"
+	mkdir -p "$rig_work/overlay/lib/modules"
+	cp "$module" "$rig_work/overlay/lib/modules/90-tmem.ko"
+	(cd "$rig_work/overlay" && find . -mindepth 1 | cpio --quiet -R 0:0 -o -H newc) \
+		>"$rig_work/overlay.cpio"
+	cat "$rig_bare_image" "$rig_work/overlay.cpio" >"$rig_work/image.cpio"
+	rig_image=$rig_work/image.cpio
+}
+
 report_of() {
 	echo "$rig_work/$1.report"
 }

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# tmem.ko's swap disk on Debian's stock kernel: what is swapped comes back
+# right, and each slot that is free again is flushed, so that nothing but what
+# was written past swap is left in the pool. The control: without the hook that
+# says so, dead pages are left.
+set -u
+. "$(dirname "$0")/../../guest/demo/rig.sh"
+
+rig_disk_size=420M
+
+rig_begin
+rig_take_module
+daemon_start
+
+guest_start_module a module tmem.mib=300
+guest_end a 240 || fail "the guest did not end"
+report=$(report_of a)
+grep -q '^hog: result bad=0 lost=0 ' "$report" || fail "not every page was verified"
+grep -q '^all done' "$report" && ! grep -q 'complains\|failed\|ended with' "$report" ||
+	fail "the guest complains"
+out=$(sed -n 's/^vm .* out=\([0-9]*\).*/\1/p' "$report")
+[ "$out" -ge 30000 ] || fail "it hardly swapped: $out pages out"
+# The area's label stays.
+left=$(figure a engine.persistent_pages)
+[ "$left" -le 1 ] || fail "$left pages are left in the pool"
+[ "$(figure a engine.gets_lost)" = 0 ] || fail "pages were lost"
+"$rig_tmem" check >/dev/null || fail "tmem check"
+say "PASS $out pages out, all verified; $left left when swap is off"
+
+"$rig_tmem" remove a >/dev/null || fail "tmem remove"
+rig_take_module DEAF
+guest_start_module b module tmem.mib=230
+guest_end b 240 || fail "the control's guest did not end"
+grep -q '^hog: result bad=0 lost=0 ' "$(report_of b)" || fail "the control did not verify its pages"
+left=$(figure b engine.persistent_pages)
+[ "$left" -gt 1000 ] || fail "without the hook only $left pages are left: the check would not notice"
+daemon_stop
+say "PASS control: without the hook $left pages are left"
+say "PASS"
