@@ -2,7 +2,12 @@
 /*
  * Bytes as operations: every input is a sequence of calls of the engine, run
  * beside the model of tests/support. The first bytes choose the size of the
- * memory and of its extents, and which request for memory is refused.
+ * memory and of its extents, and which request for memory is refused; the
+ * very first also whether pools are shared (TWIN_SHARING).
+ *
+ * In the corpus, shared-N was recorded, with N = 1 2 4 5 7 8, by
+ *   test-model-test --seed N --operations (100 * N) --record FILE
+ * and is to be again where what a choice means has changed.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -17,26 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct choices choices = {.data = data, .left = size};
-	struct rig_setup setup;
 	static struct twin twin;
-	uint64_t nth;
 
 	/* A miss of the end of @data must not be taken for "random". */
 	if (!size)
 		return 0;
 	must_abort = true;
-	setup = (struct rig_setup){
-		.capacity = (2 + choose(&choices, 7)) << 20,
-		.extent_size = 16384u << choose(&choices, 8),
-		.seed = 1,
-	};
-	twin_start(&twin, &backend_engine, &setup, 4000);
-	/* The memory can be less than three clients ask for. */
-	twin.may_run_dry = true;
-	twin.persistent_may_run_dry = true;
-	nth = choose(&choices, 256);
-	if (nth >= 128)
-		twin.rig->backend->starve(twin.rig, nth - 127, nth & 1);
+	twin_start_chosen(&twin, (uint8_t)choose(&choices, 256), &choices);
 	while (choices_left(&choices) && twin.operation < MOST_OPERATIONS)
 		twin_random(&twin, &choices);
 	twin.rig->backend->starve(twin.rig, 0, false);

@@ -4,10 +4,12 @@
  * something is being evicted all the time.
  *
  *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--trace]
+ *   test-model [--operations N] [--seed S] [--alone] --record FILE
  *   test-model --planted [--loud]
  *
  * The seed is printed; the same seed and options repeat the run exactly.
- * --alone: nothing is shared and no limit changes.
+ * --alone: nothing is shared and no limit changes. --record writes an input of
+ * fuzz-ops that does the same, in a memory of the size that the fuzzer chooses.
  * --planted is the negative control: every fault that the model has to notice
  * is planted in turn, and a run that ends well is the failure; --loud shows
  * what each is noticed by.
@@ -29,7 +31,32 @@ struct options {
 	uint64_t operations, seed, capacity;
 	uint32_t extent, pages;
 	bool trace, alone, loud;
+	const char *record; /* NULL: nowhere */
 };
+
+/* The same with the fuzzer's setup, and every choice written to a file as its input. */
+static void record(const struct options *o, struct twin *twin)
+{
+	const uint8_t first = (uint8_t)(o->alone ? o->seed % TWIN_SHARING
+						 : TWIN_SHARING + o->seed % (256 - TWIN_SHARING));
+	struct choices choices = {.state = o->seed, .record = fopen(o->record, "wb")};
+
+	if (!choices.record) {
+		perror(o->record);
+		exit(2);
+	}
+	fputc(first, choices.record);
+	twin_start_chosen(twin, first, &choices);
+	twin->trace = o->trace;
+	while (twin->operation < o->operations)
+		twin_random(twin, &choices);
+	if (fclose(choices.record)) {
+		perror(o->record);
+		exit(2);
+	}
+	twin->rig->backend->starve(twin->rig, 0, false);
+	twin_stop(twin);
+}
 
 static void run(const struct backend *backend, const struct options *o, struct twin *twin)
 {
@@ -117,6 +144,8 @@ int main(int argc, char **argv)
 			o.loud = true;
 		else if (!strcmp(argv[i], "--alone"))
 			o.alone = true;
+		else if (!strcmp(argv[i], "--record") && i + 1 < argc)
+			o.record = argv[++i];
 		else if (!strcmp(argv[i], "--operations") && value)
 			o.operations = value, i++;
 		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
@@ -130,7 +159,8 @@ int main(int argc, char **argv)
 		else {
 			fprintf(stderr,
 				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
-				"[--pages N] [--capacity BYTES] [--alone] [--trace] [--planted] "
+				"[--pages N] [--capacity BYTES] [--alone] [--trace] [--record "
+				"FILE] [--planted] "
 				"[--loud]\n",
 				argv[0]);
 			return 2;
@@ -147,7 +177,10 @@ int main(int argc, char **argv)
 	printf("seed %" PRIu64 ", extent %u, capacity %" PRIu64 ", at most %u pages\n", o.seed,
 	       o.extent, o.capacity, o.pages);
 	fflush(stdout);
-	run(&backend_engine, &o, &twin);
+	if (o.record)
+		record(&o, &twin);
+	else
+		run(&backend_engine, &o, &twin);
 	printf("model on %s: %" PRIu64 " operations, %" PRIu64 " stored, %" PRIu64
 	       " refused, %" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " of them evicted\n",
 	       glue_name, twin.operation, twin.stored, twin.refused, twin.hits, twin.misses,

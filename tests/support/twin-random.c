@@ -15,8 +15,16 @@ uint64_t choose(struct choices *choices, uint64_t limit)
 	uint64_t value = 0;
 	uint64_t most = limit - 1;
 
-	if (!choices->data)
-		return rng_below(&choices->state, limit);
+	if (!choices->data) {
+		unsigned int bytes = 0;
+
+		value = rng_below(&choices->state, limit);
+		for (; choices->record && most; most >>= 8)
+			bytes++;
+		while (bytes--)
+			fputc((int)(value >> (8 * bytes) & 0xff), choices->record);
+		return value;
+	}
 	for (; most; most >>= 8) {
 		value <<= 8;
 		if (choices->left) {
@@ -213,4 +221,23 @@ void twin_random(struct twin *twin, struct choices *choices)
 						     : ~0ull - choose(choices, 2));
 	else
 		twin_flush_object(twin, client, h);
+}
+
+void twin_start_chosen(struct twin *twin, uint8_t first, struct choices *choices)
+{
+	struct rig_setup setup = {
+		.capacity = (2 + first % 7ull) << 20,
+		.extent_size = 16384u << choose(choices, 8),
+		.seed = 1,
+	};
+	uint64_t nth;
+
+	twin_start(twin, &backend_engine, &setup, 4000);
+	/* The memory can be less than the clients ask for. */
+	twin->may_run_dry = true;
+	twin->persistent_may_run_dry = true;
+	twin->sharing = first >= TWIN_SHARING;
+	nth = choose(choices, 256);
+	if (nth >= 128)
+		twin->rig->backend->starve(twin->rig, nth - 127, nth & 1);
 }

@@ -55,7 +55,7 @@ void twin_done(struct twin *twin)
 	twin->operation++;
 	if (twin->quiet)
 		return;
-	if (twin->operation % 64 == 0)
+	if (twin->operation % (twin->model.count < 256 ? 8 : 64) == 0)
 		twin_audit(twin);
 	/* Below 256 pages after every operation, above now and then. */
 	if (twin->model.count < 256 || twin->operation % 4096 == 0) {
@@ -63,7 +63,6 @@ void twin_done(struct twin *twin)
 
 		if (twin->rig->backend->check(twin->rig, &what))
 			FAIL("operation %" PRIu64 ": check: %s", twin->operation, what);
-		twin_audit(twin);
 	}
 }
 

@@ -8,6 +8,8 @@
 #ifndef TESTS_TWIN_H
 #define TESTS_TWIN_H
 
+#include <stdio.h>
+
 #include "model.h"
 #include "rig.h"
 
@@ -123,15 +125,28 @@ void twin_compare_persistent(struct twin *twin);
 /* Steps until all is swept; then counts have to be the model's. */
 void twin_settle(struct twin *twin);
 
-/* Bytes as a source of choices; the fuzzer's are its input, the model test's random. */
+/*
+ * Bytes as a source of choices; the fuzzer's are its input, the model test's
+ * random. What is chosen by the generator can be recorded as such bytes.
+ */
 struct choices {
 	const uint8_t *data;
 	size_t left;
 	uint64_t state; /* where data is NULL: of the generator */
+	FILE *record;	/* NULL: nowhere; the caller's */
 };
 
 uint64_t choose(struct choices *choices, uint64_t limit);
 bool choices_left(const struct choices *choices);
+
+/*
+ * As twin_start(), sizes and what is refused chosen by the fuzzer's rules:
+ * the setup begins with the byte @first. From TWIN_SHARING on the operations
+ * share pools and change limits; below, an input means what it meant before
+ * there were such, so that old ones are still worth something.
+ */
+#define TWIN_SHARING 0xe0
+void twin_start_chosen(struct twin *twin, uint8_t first, struct choices *choices);
 
 /* One operation of any kind. */
 void twin_random(struct twin *twin, struct choices *choices);
