@@ -16,6 +16,7 @@ void twin_start(struct twin *twin, const struct backend *backend, const struct r
 {
 	memset(twin, 0, sizeof(*twin));
 	twin->most = most_pages;
+	twin->check_every = 1;
 	model_create(&twin->model, most_pages);
 	twin->rig = rig_start(backend, setup);
 }
@@ -57,8 +58,8 @@ void twin_done(struct twin *twin)
 		return;
 	if (twin->operation % (twin->model.count < 256 ? 8 : 64) == 0)
 		twin_audit(twin);
-	/* Below 256 pages after every operation, above now and then. */
-	if (twin->model.count < 256 || twin->operation % 4096 == 0) {
+	/* Below 256 pages after every operation or so, above now and then. */
+	if (twin->operation % (twin->model.count < 256 ? twin->check_every : 4096) == 0) {
 		const char *what = "(nothing named)";
 
 		if (twin->rig->backend->check(twin->rig, &what))

@@ -64,8 +64,9 @@ struct twin {
 	bool may_run_dry; /* -TMEM_ENOMEM is an answer to what makes something */
 	/* ... and to the put of a new persistent page, where objects are small or sparse. */
 	bool persistent_may_run_dry;
-	bool trace; /* every operation is printed */
-	bool quiet; /* check() after every operation is left to the caller */
+	bool trace;	      /* every operation is printed */
+	bool quiet;	      /* check() after every operation is left to the caller */
+	uint32_t check_every; /* operations, while there are few pages; 1 at the start */
 	/* Random operations share pools and change limits; without, they are those of before. */
 	bool sharing;
 	/* Figures for the reader. */
