@@ -5,7 +5,9 @@
  * judged afterwards: no page is returned that another operation, wholly
  * between its put and this get, had replaced or flushed; no exclusive get
  * hits a page that another got; no persistent page is missed that must be
- * there. Meant for ThreadSanitizer as much as for its own checks.
+ * there. A third of the names is in a shared pool, of which each worker is a
+ * member by a client of its own: it leaves and joins again, and its weight and
+ * cap change meanwhile. Meant for ThreadSanitizer as much as for its own checks.
  *
  *   test-threads [--operations N] [--seed S] [--extent BYTES] [--planted]
  */
@@ -26,7 +28,8 @@
 #define THREADS 4
 #define OBJECTS 4
 #define INDEXES 20
-#define NAMES	(2 * OBJECTS * INDEXES) /* the first half persistent */
+#define KIND	(OBJECTS * INDEXES) /* names of one kind: persistent, ephemeral, shared */
+#define NAMES	(3 * KIND)
 
 enum what { DID_PUT, DID_GET, DID_FLUSH, DID_OBJECT, DID_RANGE };
 
@@ -44,6 +47,9 @@ struct actor {
 	uint32_t worker;
 	uint64_t seed;
 	struct event *event;
+	int client; /* the member */
+	int pool;   /* its number of the shared pool */
+	uint64_t joins;
 };
 
 static struct rig *rig;
@@ -58,9 +64,37 @@ static uint64_t tick(void)
 	return __atomic_fetch_add(&now, 1, __ATOMIC_SEQ_CST);
 }
 
-static struct tmem_handle handle_of(uint32_t name)
+static bool is_shared(uint32_t name)
 {
-	return rig_handle(pool[name / (NAMES / 2)], name / INDEXES % OBJECTS, name % INDEXES * 5);
+	return name / KIND == 2;
+}
+
+static struct tmem_handle handle_of(const struct actor *a, uint32_t name)
+{
+	return rig_handle(is_shared(name) ? (uint32_t)a->pool : pool[name / KIND],
+			  name / INDEXES % OBJECTS, name % INDEXES * 5);
+}
+
+static void join(struct actor *a)
+{
+	struct tmem_pool_config config = {
+		.size = sizeof(config), .flags = TMEM_POOL_SHARED, .uuid = {1, 2}};
+
+	/* The pool may end between the first look at it and the joining: no memory, it says. */
+	do
+		a->pool = rig->backend->pool_create(rig, a->worker, a->client, &config);
+	while (a->pool == -TMEM_ENOMEM);
+	if (a->pool < 0)
+		FAIL("worker %u joins: %d", a->worker, a->pool);
+	a->joins++;
+}
+
+static void change(struct actor *a, uint32_t round)
+{
+	MUST_EQ(rig->backend->set_weight(rig, a->client, 1 + round % 1000), 0);
+	rig->backend->set_cap(rig, a->client, round / 256 % 2 ? 1u << 20 : 0);
+	MUST_EQ(rig->backend->pool_destroy(rig, a->worker, a->client, (uint32_t)a->pool), 0);
+	join(a);
 }
 
 static void *act(void *arg)
@@ -83,7 +117,8 @@ static void *act(void *arg)
 			e->name = (uint16_t)(e->name / INDEXES * INDEXES);
 			e->count = INDEXES;
 		}
-		struct tmem_handle h = handle_of(e->name);
+		struct tmem_handle h = handle_of(a, e->name);
+		int by = is_shared(e->name) ? a->client : client;
 
 		if (dice < 45) {
 			e->what = DID_PUT;
@@ -91,11 +126,11 @@ static void *act(void *arg)
 			tag = page_tag((enum page_kind)(PAGE_SAME + dice % 4), e->version);
 			page_fill(page, tag);
 			e->began = tick();
-			e->result = be->put(rig, a->worker, client, &h, page);
+			e->result = be->put(rig, a->worker, by, &h, page);
 		} else if (dice < 93) {
 			e->what = DID_GET;
 			e->began = tick();
-			e->result = be->get(rig, a->worker, client, &h, page);
+			e->result = be->get(rig, a->worker, by, &h, page);
 			if (!e->result) {
 				memcpy(&tag, page, sizeof(tag));
 				e->version = page_number_of(tag);
@@ -107,21 +142,23 @@ static void *act(void *arg)
 		} else if (dice < 97) {
 			e->what = DID_FLUSH;
 			e->began = tick();
-			e->result = be->flush(rig, a->worker, client, &h);
+			e->result = be->flush(rig, a->worker, by, &h);
 		} else if (dice < 98) {
 			e->what = DID_OBJECT;
 			e->began = tick();
-			e->result = be->flush_object(rig, a->worker, client, &h);
+			e->result = be->flush_object(rig, a->worker, by, &h);
 		} else {
 			e->what = DID_RANGE;
 			e->began = tick();
-			e->result = be->flush_range(rig, a->worker, client, &h, INDEXES * 5);
+			e->result = be->flush_range(rig, a->worker, by, &h, INDEXES * 5);
 		}
 		e->ended = tick();
 		if (i % 64 == 0)
 			be->step(rig, a->worker, 2);
 		if (i % 1024 == a->worker)
 			be->reclaim(rig, a->worker, 100000);
+		if (i % 256 == a->worker * 64)
+			change(a, i);
 	}
 	return NULL;
 }
@@ -138,7 +175,7 @@ static bool replaces(const struct event *e)
 	return e->what != DID_GET;
 }
 
-static void judge_hit(const struct history *h, const struct event *get, bool persistent)
+static void judge_hit(const struct history *h, const struct event *get, bool exclusive)
 {
 	const struct event *put = NULL;
 	uint32_t i;
@@ -158,7 +195,7 @@ static void judge_hit(const struct history *h, const struct event *get, bool per
 			FAIL("name %u: version %" PRIu64
 			     " is returned after operation %u, result %d, had replaced it",
 			     get->name, get->version, e->what, e->result);
-		if (!persistent && e != get && e->what == DID_GET && !e->result &&
+		if (exclusive && e != get && e->what == DID_GET && !e->result &&
 		    e->version == get->version)
 			FAIL("name %u: version %" PRIu64 " is taken out twice", get->name,
 			     get->version);
@@ -190,13 +227,13 @@ static void judge_persistent_miss(const struct history *h, const struct event *g
 static void judge(const struct actor *actor)
 {
 	const struct event **all = calloc((size_t)THREADS * per_thread, sizeof(*all));
-	uint64_t hits = 0, misses = 0;
+	uint64_t hits = 0, shared = 0, misses = 0;
 	uint32_t name, t, i;
 
 	MUST(all != NULL);
 	for (name = 0; name < NAMES; name++) {
 		struct history h = {all, 0};
-		bool persistent = name < NAMES / 2;
+		bool persistent = name < KIND, exclusive = name / KIND == 1;
 
 		for (t = 0; t < THREADS; t++)
 			for (i = 0; i < per_thread; i++) {
@@ -209,20 +246,25 @@ static void judge(const struct actor *actor)
 			const struct event *e = all[i];
 
 			if (e->what == DID_GET && !e->result) {
-				judge_hit(&h, e, persistent);
+				judge_hit(&h, e, exclusive);
 				hits++;
+				shared += is_shared(name);
 			} else if (e->what == DID_GET) {
 				MUST_EQ(e->result, -TMEM_ENOENT);
 				if (persistent)
 					judge_persistent_miss(&h, e);
 				misses++;
 			} else if (e->what == DID_PUT && e->result) {
-				MUST_EQ(e->result, persistent ? -TMEM_ENOSPC : -TMEM_ENOMEM);
+				/* Over its cap, a member; or no room, while others hold what there is. */
+				if (!is_shared(name) || e->result != -TMEM_ENOSPC)
+					MUST_EQ(e->result,
+						persistent ? -TMEM_ENOSPC : -TMEM_ENOMEM);
 			}
 		}
 	}
-	printf("%" PRIu64 " hits and %" PRIu64 " misses judged\n", hits, misses);
-	MUST(hits > per_thread / 20 && misses > per_thread / 20);
+	printf("%" PRIu64 " hits, %" PRIu64 " of them shared, and %" PRIu64 " misses judged\n",
+	       hits, shared, misses);
+	MUST(hits > per_thread / 20 && misses > per_thread / 20 && shared > per_thread / 50);
 	free(all);
 }
 
@@ -233,7 +275,9 @@ static void run(const struct backend *backend, uint64_t seed)
 				  .extent_size = extent,
 				  .workers = THREADS,
 				  .seed = seed};
+	const uint64_t uuid[2] = {1, 2};
 	struct actor actor[THREADS];
+	uint64_t joins = 0;
 	uint32_t i;
 
 	snprintf(must_context, sizeof(must_context), "--seed %" PRIu64, seed);
@@ -245,13 +289,21 @@ static void run(const struct backend *backend, uint64_t seed)
 		actor[i] = (struct actor){.worker = i, .seed = seed};
 		actor[i].event = calloc(per_thread, sizeof(struct event));
 		MUST(actor[i].event != NULL);
+		actor[i].client = rig_client(rig, 0);
+		MUST_EQ(rig->backend->grant(rig, actor[i].client, uuid), 0);
+		join(&actor[i]);
+	}
+	for (i = 0; i < THREADS; i++) {
 		MUST_EQ(pthread_create(&actor[i].thread, NULL, act, &actor[i]), 0);
 	}
 	for (i = 0; i < THREADS; i++)
 		MUST_EQ(pthread_join(actor[i].thread, NULL), 0);
 	judge(actor);
-	for (i = 0; i < THREADS; i++)
+	for (i = 0; i < THREADS; i++) {
+		joins += actor[i].joins;
 		free(actor[i].event);
+	}
+	printf("%" PRIu64 " joins\n", joins);
 	rig_stop(rig);
 }
 
