@@ -33,7 +33,7 @@ enum rig_can {
 	CAN_WIRE = 1 << 8	 /* answers that are lost, hosts that are killed, disks */
 };
 
-/* When an answer is lost: before the question was taken, then, or when it was there. */
+/* When an answer is lost: before anybody was told to look, then, or when it was there. */
 enum rig_loss { RIG_LOST_ASKING, RIG_LOST_UNDER_WAY, RIG_LOST_ANSWERED, RIG_LOSSES };
 
 struct rig_setup {

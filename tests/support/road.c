@@ -15,7 +15,7 @@
 /* Under sanitizers, and beside others, a daemon has time. */
 #define PATIENCE_MS 100000
 /* A daemon that is killed is back before anybody calls; a client that is removed is not. */
-#define AWAY_MS 100
+#define AWAY_MS 2000
 
 /* libtmem takes 0 for a nonce or a cookie of its own choice; nothing else is these. */
 #define NONCE_FIRST  0x6e6f6e6365000001u
