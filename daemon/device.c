@@ -38,6 +38,12 @@ struct device_pages *device_pages_create(void)
 	return aligned_alloc(_Alignof(struct device_pages), sizeof(struct device_pages));
 }
 
+void device_pages_destroy(struct device_pages *pages)
+{
+	explicit_bzero(pages, sizeof(*pages));
+	free(pages);
+}
+
 void device_open(struct device *device, const struct device_host *host)
 {
 	memset(device, 0, sizeof(*device));

@@ -24,8 +24,10 @@ struct device_pages {
 	uint8_t page[DEVICE_CHUNK][TMEM_PAGE_SIZE] __attribute__((aligned(64)));
 };
 
-/* NULL: no memory. For free(). */
+/* NULL: no memory. */
 struct device_pages *device_pages_create(void);
+/* Nothing that a client stored stays in memory that others are given next. */
+void device_pages_destroy(struct device_pages *pages);
 
 /* Set by the owner when the device is made, then constant. */
 struct device_host {

@@ -279,7 +279,7 @@ static int open_service(struct guest *guest, const struct guest_config *config, 
 static void close_service(struct guest *guest)
 {
 	if (guest->kind == GUEST_DEVICE)
-		free(guest->device.host.pages);
+		device_pages_destroy(guest->device.host.pages);
 	else
 		disk_close(&guest->disk);
 }
@@ -362,6 +362,8 @@ void guest_destroy(struct guest *guest)
 	timer_close(&guest->timer, guest->daemon->loop);
 	close_service(guest);
 	tmem_client_destroy(guest->client, guest->daemon->worker);
+	/* A disk's last block is in it. */
+	explicit_bzero(guest, sizeof(*guest));
 	free(guest);
 }
 

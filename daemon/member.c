@@ -374,7 +374,7 @@ int members_open(struct members *members, struct daemon *daemon,
 		return -ENOMEM;
 	error = timer_open(&members->timer, daemon->loop, on_timer);
 	if (error)
-		free(members->pages);
+		device_pages_destroy(members->pages);
 	return error;
 }
 
@@ -383,5 +383,5 @@ void members_close(struct members *members)
 	while (members->all.next != &members->all)
 		member_end(MEMBER_OF(members->all.next, all));
 	timer_close(&members->timer, members->daemon->loop);
-	free(members->pages);
+	device_pages_destroy(members->pages);
 }

@@ -4,6 +4,8 @@
  * answers that never come, pages at no address, a host that is gone. Rules 5,
  * 6, 17 and 19 of the contract.
  */
+#include <string.h>
+
 #include "case.h"
 
 /* Asks, and the answer is lost; whether it was carried out is not said. */
@@ -139,6 +141,46 @@ static void pages_that_went_with_their_host_are_errors(const struct backend *bac
 	rig_stop(s.rig);
 }
 
+#define SECRETS 200u
+
+/* Pages that do not compress, each with these bytes in the middle. */
+static void put_secrets(struct rig *rig, int client, uint32_t pool, const char *secret)
+{
+	uint8_t page[TMEM_PAGE_SIZE];
+	uint32_t i;
+
+	for (i = 0; i < SECRETS; i++) {
+		struct tmem_handle h = rig_handle(pool, 1, i);
+
+		page_fill(page, NEW(i));
+		memcpy(page + 1000, secret, strlen(secret));
+		MUST_EQ(rig->backend->put(rig, 0, client, &h, page), 0);
+	}
+	MUST_LE(SECRETS, rig->backend->find(rig, secret, strlen(secret)));
+}
+
+/* Pages of a client that is gone are not in memory that the store gave back, nor anywhere else. */
+static void pages_of_who_is_gone_are_nowhere(const struct backend *backend)
+{
+	static const char *const secrets[] = {"a page that stays until it is flushed",
+					      "a page that may vanish at any moment"};
+	struct rig *rig = case_start(backend, 0, 1);
+	int keeps = rig_client(rig, 1u << 20), goes = rig_client(rig, 2u << 20);
+	uint32_t other = rig_pool(rig, keeps, TMEM_POOL_PERSISTENT), i;
+
+	put_secrets(rig, goes, rig_pool(rig, goes, TMEM_POOL_PERSISTENT), secrets[0]);
+	put_secrets(rig, goes, rig_pool(rig, goes, 0), secrets[1]);
+	rig->backend->client_destroy(rig, 0, goes);
+	rig_settle(rig);
+	rig->backend->reclaim(rig, 0, ~0ull);
+	/* Whoever copies a page has the last one at hand; another's takes its place. */
+	for (i = 0; i < 100; i++)
+		MUST_EQ(rig_put(rig, keeps, rig_handle(other, 1, i), NEW(i)), 0);
+	for (i = 0; i < 2; i++)
+		MUST_EQ(rig->backend->find(rig, secrets[i], strlen(secrets[i])), 0);
+	rig_stop(rig);
+}
+
 #define NEEDS (CAN_WIRE | CAN_OBJECTS | CAN_EPHEMERAL | CAN_STATS)
 
 const struct conformance_case cases_wire[] = {
@@ -148,5 +190,6 @@ const struct conformance_case cases_wire[] = {
 	{"2", "client-that-is-removed-is-told-so", NEEDS, client_that_is_removed_is_told_so},
 	{"3.6", "pages-that-went-with-their-host-are-errors", NEEDS,
 	 pages_that_went_with_their_host_are_errors},
+	{"3.16", "pages-of-who-is-gone-are-nowhere", NEEDS, pages_of_who_is_gone_are_nowhere},
 	{NULL, NULL, 0, NULL},
 };

@@ -461,6 +461,11 @@ static int bad_address(struct rig *rig, int client, uint32_t code, const struct 
 	return road_bad_address(road_of(rig, client), code, handle);
 }
 
+static uint64_t find(struct rig *rig, const void *bytes, size_t length)
+{
+	return captive_find(&of(rig)->captive, bytes, length);
+}
+
 static void *page_alloc(struct rig *rig, int client)
 {
 	return road_page_alloc(road_of(rig, client));
@@ -513,7 +518,8 @@ static const char *stop(struct rig *rig)
 	.flush_range = flush_range, .flush_object = flush_object, .batch = batch, .step = step, \
 	.reclaim = reclaim, .set_capacity = set_capacity, .stats = stats, .check = check,       \
 	.host_bytes = host_bytes, .lose_reply = lose_reply, .bad_address = bad_address,         \
-	.client_remove = client_remove, .kill = kill_daemon, .disk_create = disk_create
+	.client_remove = client_remove, .kill = kill_daemon, .disk_create = disk_create,        \
+	.find = find
 
 const struct backend backend_daemon = {
 	.name = "daemon",

@@ -39,10 +39,11 @@ static void become_daemon(const struct captive *captive, const int leash[2], con
 {
 	char file[32], bytes[32], directory[sizeof(captive->control)];
 	const char *argv[24] = {captive_tmemd,	 "--config",	file,	 "--persistent",   bytes,
-				"--at-own-risk", "--log-level", "error", "--control-idle", "3600"};
+				"--at-own-risk", "--log-level", "error", "--control-idle", "3600",
+				"--core-dumps"};
 	static const char *const rest[] = {"--run", "sh", "-c",
 					   "echo \"$TMEM_CONTROL\" && exec cat"};
-	unsigned int i, count = 10;
+	unsigned int i, count = 11;
 
 	alarm(SECONDS_MOST);
 	if (dup2(leash[0], STDIN_FILENO) < 0 || dup2(said[1], STDOUT_FILENO) < 0 ||
@@ -111,6 +112,59 @@ void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent
 	MUST_EQ(fchmod(captive->config, 0600), 0);
 	captive_set_memory(captive, memory);
 	spawn(captive);
+}
+
+#define PIECE (1u << 20)
+
+/* No store of a test is as large; a sanitizer's shadow is, and holds no page. */
+#define MAPPING_MOST (UINT64_C(1) << 30)
+
+/* In [@begin, @end) of the file; what cannot be read is not there. */
+static uint64_t find_between(int memory, uint64_t begin, uint64_t end, const void *bytes,
+			     size_t length)
+{
+	static uint8_t piece[PIECE];
+	uint64_t found = 0;
+
+	while (begin < end) {
+		size_t want = end - begin < PIECE ? (size_t)(end - begin) : PIECE;
+		ssize_t got = pread(memory, piece, want, (off_t)begin);
+		const uint8_t *at = piece;
+
+		if (got < (ssize_t)length)
+			break;
+		while ((at = memmem(at, (size_t)(piece + got - at), bytes, length))) {
+			found++;
+			at++;
+		}
+		/* What lies across the border is seen with the next piece. */
+		if ((size_t)got < want || begin + (uint64_t)got == end)
+			break;
+		begin += (uint64_t)got - length + 1;
+	}
+	return found;
+}
+
+uint64_t captive_find(const struct captive *captive, const void *bytes, size_t length)
+{
+	char path[48], line[512], rights[5];
+	uint64_t begin, end, found = 0;
+	FILE *maps;
+	int memory;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", captive->pid);
+	memory = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/maps", captive->pid);
+	maps = fopen(path, "re");
+	if (memory < 0 || !maps)
+		FAIL("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) == 3 &&
+		    rights[1] == 'w' && end - begin <= MAPPING_MOST)
+			found += find_between(memory, begin, end, bytes, length);
+	fclose(maps);
+	close(memory);
+	return found;
 }
 
 static int wait_for_end(const struct captive *captive)

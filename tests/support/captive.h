@@ -8,6 +8,7 @@
 #define TESTS_CAPTIVE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,6 +32,9 @@ void captive_set_memory(struct captive *captive, uint64_t memory);
 
 /* Ends it without a word and starts it again in its directory. */
 void captive_kill(struct captive *captive);
+
+/* How often these bytes are in memory that the daemon can write: pages, copies, left-overs. */
+uint64_t captive_find(const struct captive *captive, const void *bytes, size_t length);
 
 /* The daemon's exit status, 128 and more for a signal. */
 int captive_stop(struct captive *captive);

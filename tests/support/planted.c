@@ -51,6 +51,7 @@ enum kind {
 	KEEP_WHO_IS_REMOVED,
 	HALF_A_DISK,
 	LIVE_FOR_EVER,
+	FORGET_TO_SCRUB,
 };
 
 const struct planted_fault planted_faults[] = {
@@ -195,6 +196,10 @@ const struct planted_fault planted_faults[] = {
 	 false,
 	 {"blocks-of-a-host-that-came-back-empty-are-errors",
 	  "pages-that-went-with-their-host-are-errors"}},
+	{"memory is given back as it is",
+	 FORGET_TO_SCRUB,
+	 false,
+	 {"pages-of-who-is-gone-are-nowhere"}},
 	{NULL, NOTHING, false, {NULL}},
 };
 
@@ -623,6 +628,11 @@ static int disk_create(struct rig *rig, uint64_t bytes, const char **socket)
 	return under(rig)->disk_create(inner(rig), is(HALF_A_DISK) ? bytes / 2 : bytes, socket);
 }
 
+static uint64_t find(struct rig *rig, const void *bytes, size_t length)
+{
+	return under(rig)->find(inner(rig), bytes, length) + is(FORGET_TO_SCRUB);
+}
+
 struct backend backend_planted = {
 	.name = "planted",
 	.can = CAN_HERE,
@@ -663,6 +673,7 @@ struct backend backend_planted = {
 	.client_remove = client_remove,
 	.kill = kill_host,
 	.disk_create = disk_create,
+	.find = find,
 };
 
 void planted_over(const struct backend *backend)

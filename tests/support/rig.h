@@ -119,6 +119,8 @@ struct backend {
 	void (*client_remove)(struct rig *rig, int client);
 	/* The host ends without a word, and comes back under the same name without contents. */
 	void (*kill)(struct rig *rig);
+	/* How often these bytes are in the host's memory, whoever's it is there. */
+	uint64_t (*find)(struct rig *rig, const void *bytes, size_t length);
 	/* A client whose pool is a disk; *@socket is for a front-end, as long as it lives. */
 	int (*disk_create)(struct rig *rig, uint64_t bytes, const char **socket);
 
