@@ -224,7 +224,11 @@ static int judge_locked(struct tmem_client *client, const struct tmem_pool_confi
 	return *place < 0 ? *place : 0;
 }
 
-/* The new pool's number, the old one's of the same cookie, or what is wrong. L1 is held. */
+/*
+ * The new pool's number, the old one's of the same cookie, or what is wrong;
+ * -TMEM_ENOENT: the last member has left since @baggage was packed, and there
+ * is no share in it. L1 is held.
+ */
 static int admit_locked(struct tmem_client *client, const struct tmem_pool_config *config,
 			struct baggage *baggage)
 {
@@ -240,7 +244,7 @@ static int admit_locked(struct tmem_client *client, const struct tmem_pool_confi
 	if (!share) {
 		share = baggage->share;
 		if (!share)
-			return -TMEM_ENOMEM;
+			return -TMEM_ENOENT;
 		baggage->share = NULL;
 		share->uuid[0] = config->uuid[0];
 		share->uuid[1] = config->uuid[1];
@@ -277,17 +281,21 @@ int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_unlock(&engine->lock);
 	if (result)
 		return result < 0 ? result : place;
-	/* Who makes a pool pays for what those before it left. */
-	if (!share)
-		tmem_engine_step(engine, worker, SHARE_STEPS);
-	result = -TMEM_ENOMEM;
 	baggage.pool = tmem_pool_record(client, worker, config->flags);
 	baggage.heap = tmem_slab_take(&engine->slab[SLAB_HEAP], worker, 0);
-	if (baggage.pool && baggage.heap &&
-	    (share || !make_share(engine, worker, &baggage.share))) {
+	result = baggage.pool && baggage.heap ? -TMEM_ENOENT : -TMEM_ENOMEM;
+	/* Twice at most: what its last member has left since is made after all. */
+	while (result == -TMEM_ENOENT) {
+		result = -TMEM_ENOMEM;
+		/* Who makes a pool pays for what those before it left. */
+		if (!share)
+			tmem_engine_step(engine, worker, SHARE_STEPS);
+		if (!share && make_share(engine, worker, &baggage.share))
+			break;
 		tmem_lock(&engine->lock);
 		result = admit_locked(client, config, &baggage);
 		tmem_unlock(&engine->lock);
+		share = NULL;
 	}
 	unpack(engine, worker, &baggage);
 	return result;

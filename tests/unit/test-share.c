@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What shared pools cost a host whose clients ask for them without end, and no step between. */
+#include <pthread.h>
 #include <stdio.h>
 #include <tmem/engine.h>
 
@@ -7,7 +8,8 @@
 #include "page.h"
 #include "rig.h"
 
-#define ROUNDS 20000
+#define ROUNDS	 20000
+#define MEETINGS 10000
 
 static const struct rig_setup setup = {.capacity = 8u << 20, .seed = 1};
 static const uint64_t uuid[2] = {1, 2}, other[2] = {3, 4};
@@ -115,11 +117,60 @@ static void what_a_leaver_leaves_above_the_heir_s_cap_goes(void)
 	rig_stop(rig);
 }
 
+struct coming {
+	struct rig *rig;
+	uint32_t worker;
+	int client;
+};
+
+static void *come_and_go(void *arg)
+{
+	struct coming *c = arg;
+	struct tmem_pool_config config = {
+		.size = sizeof(config), .flags = TMEM_POOL_SHARED, .uuid = {uuid[0], uuid[1]}};
+	uint32_t i;
+	int pool;
+
+	for (i = 0; i < MEETINGS; i++) {
+		pool = c->rig->backend->pool_create(c->rig, c->worker, c->client, &config);
+		if (pool < 0)
+			FAIL("round %u: %d", i, pool);
+		MUST_EQ(c->rig->backend->pool_destroy(c->rig, c->worker, c->client, (uint32_t)pool),
+			0);
+	}
+	return NULL;
+}
+
+/* It finds the pool, or makes it after all: there is room, so nobody is told that there is none. */
+static void a_join_beside_the_last_one_s_leaving(void)
+{
+	struct rig_setup two = setup;
+	struct coming coming[2];
+	pthread_t thread[2];
+	struct rig *rig;
+	uint32_t i;
+
+	two.workers = 2;
+	/* Enough for all that both make, should neither come to bury any. */
+	two.capacity = 512u << 20;
+	rig = rig_start(&backend_engine, &two);
+	for (i = 0; i < 2; i++) {
+		coming[i] = (struct coming){rig, i, rig_client(rig, 0)};
+		MUST_EQ(rig->backend->grant(rig, coming[i].client, uuid), 0);
+	}
+	for (i = 0; i < 2; i++)
+		MUST_EQ(pthread_create(&thread[i], NULL, come_and_go, &coming[i]), 0);
+	for (i = 0; i < 2; i++)
+		MUST_EQ(pthread_join(thread[i], NULL), 0);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	refused_joins_leave_nothing_behind();
 	shared_pools_made_and_left_without_end();
 	what_a_leaver_leaves_above_the_heir_s_cap_goes();
-	printf("share: 3 passed, 0 failed\n");
+	a_join_beside_the_last_one_s_leaving();
+	printf("share: 4 passed, 0 failed\n");
 	return 0;
 }
