@@ -129,12 +129,10 @@ static void join(struct owner *o, struct member *m, uint32_t pool)
 
 	memcpy(config.uuid, uuid[pool], sizeof(config.uuid));
 	result = rig->backend->pool_create(rig, o->worker, m->client, &config);
-	if (m->pool[pool] >= 0 && result >= 0)
-		FAIL("a member joins once more");
-	if (result < 0) {
-		/* Memory for a pool is looked for before who asks is. */
-		if (result != -TMEM_EAGAIN && result != -TMEM_ENOMEM &&
-		    (m->pool[pool] < 0 || result != -TMEM_EEXIST))
+	if (m->pool[pool] >= 0) {
+		MUST_EQ(result, -TMEM_EEXIST);
+	} else if (result < 0) {
+		if (result != -TMEM_EAGAIN && result != -TMEM_ENOMEM)
 			FAIL("joining says %d", result);
 		rig->backend->step(rig, o->worker, 8);
 	} else {
