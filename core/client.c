@@ -37,10 +37,12 @@ static void init_client(struct tmem_engine *engine, struct tmem_client *client, 
 static void free_heap(struct heap *heap)
 {
 	struct tmem_engine *engine = heap->client->engine;
+	uint32_t cause;
 
 	tmem_lock(&engine->lock);
 	engine->gone_heaps.dropped += heap->dropped;
-	engine->gone_heaps.pages_dropped += heap->pages_dropped;
+	for (cause = 0; cause < DROP_CAUSES; cause++)
+		engine->gone_heaps.pages_dropped[cause] += heap->pages_dropped[cause];
 	engine->gone_heaps.compacted += heap->compacted;
 	tmem_unlock(&engine->lock);
 	tmem_heap_destroy(heap);
@@ -188,7 +190,8 @@ uint64_t tmem_client_bytes(const struct tmem_client *client)
 void tmem_client_set_cap(struct tmem_client *client, uint64_t cap)
 {
 	tmem_store(&client->cap, cap);
-	while (cap && tmem_client_bytes(client) > cap && tmem_heap_drop_one(&client->heap[0]))
+	while (cap && tmem_client_bytes(client) > cap &&
+	       tmem_heap_drop_one(&client->heap[0], DROP_CAP))
 		;
 }
 
@@ -211,9 +214,9 @@ uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *wor
 	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	tmem_add(&client->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	while (given < bytes && size) {
-		size = tmem_heap_drop_one(&client->heap[0]);
+		size = tmem_heap_drop_one(&client->heap[0], DROP_ASKED);
 		if (!size)
-			size = tmem_share_drop_one(client, worker);
+			size = tmem_share_drop_one(client, worker, DROP_ASKED);
 		given += size;
 	}
 	tmem_add(&engine->reclaim_given, given);

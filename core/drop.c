@@ -41,7 +41,7 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
  * that instant, and a sweep takes their slots out of the index. 0, or
  * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
  */
-static int drop(struct heap *heap, uint32_t number, uint32_t *size)
+static int drop(struct heap *heap, uint32_t number, enum drop_cause cause, uint32_t *size)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent = tmem_extent(engine, number);
@@ -71,9 +71,9 @@ static int drop(struct heap *heap, uint32_t number, uint32_t *size)
 	*size = extent->size;
 	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
 	/* A dying client's extents go because it ends: nobody took them. */
-	if (tmem_load(&heap->client->state) == CLIENT_ALIVE) {
+	if (cause != DROP_ENDED && tmem_load(&heap->client->state) == CLIENT_ALIVE) {
 		heap->dropped++;
-		heap->pages_dropped += pages;
+		heap->pages_dropped[cause] += pages;
 	}
 	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
@@ -135,7 +135,7 @@ static uint32_t droppable(struct heap *heap, uint32_t try)
  * Drops one extent, the least valuable that nobody copies from: each worker
  * holds one at most. Its bytes; 0: there is none. No lock held.
  */
-uint32_t tmem_heap_drop_one(struct heap *heap)
+uint32_t tmem_heap_drop_one(struct heap *heap, enum drop_cause cause)
 {
 	uint32_t try, number, size;
 
@@ -143,7 +143,7 @@ uint32_t tmem_heap_drop_one(struct heap *heap)
 		number = droppable(heap, try);
 		if (!number)
 			return 0;
-		if (!drop(heap, number, &size))
+		if (!drop(heap, number, cause, &size))
 			return size;
 	}
 	return 0;

@@ -280,7 +280,7 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 	size = 1;
 	while (given < bytes && size) {
 		heap = tmem_policy_victim(engine, worker);
-		size = heap ? tmem_heap_drop_one(heap) : 0;
+		size = heap ? tmem_heap_drop_one(heap, DROP_ASKED) : 0;
 		given += size;
 		tmem_policy_leave(worker);
 	}

@@ -40,7 +40,7 @@ static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
  * Drops the oldest page, or as much as is behind one look at the order. 0, or
  * -TMEM_ENOENT: the order has none left. No lock held.
  */
-int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
+int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause)
 {
 	struct tmem_engine *engine = worker->engine;
 	struct slab *objects = &engine->slab[SLAB_OBJECT_E];
@@ -72,5 +72,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap)
 		return 0;
 	tmem_release(engine, old, generation, 0);
 	tmem_count(tmem_counters(pool, worker), evicted, 1);
+	if (cause == DROP_CAP)
+		tmem_count(tmem_counters(pool, worker), evicted_capped, 1);
 	return 0;
 }

@@ -409,6 +409,7 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
 	uint64_t held = cap ? tmem_client_bytes(charged) : 0;
 	int capped = cap && (held >= cap || size > cap - held);
+	enum drop_cause cause = capped ? DROP_CAP : DROP_ROOM;
 	struct extent *extent;
 
 	extent = NULL;
@@ -421,9 +422,9 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 		add_extent(heap, extent);
 		return 0;
 	}
-	if (try < TRIES && !tmem_evict_one(worker, heap))
+	if (try < TRIES && !tmem_evict_one(worker, heap, cause))
 		return 0;
-	if (tmem_heap_drop_one(heap) || (capped && tmem_share_drop_elsewhere(heap, worker)))
+	if (tmem_heap_drop_one(heap, cause) || (capped && tmem_share_drop_elsewhere(heap, worker)))
 		return 0;
 	return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
 }

@@ -207,7 +207,7 @@ static inline void tmem_stripe_close_locked(struct stripe *stripe)
 /* What the heaps of clients that were destroyed had counted. */
 struct gone_heaps {
 	uint64_t dropped;
-	uint64_t pages_dropped;
+	uint64_t pages_dropped[DROP_CAUSES];
 	uint64_t compacted;
 };
 
@@ -392,7 +392,7 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent);
 
 /* drop.c */
-uint32_t tmem_heap_drop_one(struct heap *heap);
+uint32_t tmem_heap_drop_one(struct heap *heap, enum drop_cause cause);
 
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);
@@ -495,7 +495,8 @@ int tmem_share_join(struct tmem_client *client, struct tmem_worker *worker,
 		    const struct tmem_pool_config *config);
 void tmem_share_leave_locked(struct pool *pool);
 int tmem_share_used(const struct tmem_engine *engine, const struct tmem_client *share);
-uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker);
+uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker,
+			     enum drop_cause cause);
 uint32_t tmem_share_drop_elsewhere(struct heap *heap, struct tmem_worker *worker);
 
 /* detach.c: without locks */
@@ -537,7 +538,7 @@ int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *k
 void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed);
 uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 			 uint32_t object, uint32_t first, uint32_t last);
-int tmem_evict_one(struct tmem_worker *worker, struct heap *heap);
+int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
 /* quota.c */
 uint64_t tmem_bill_of(uint32_t length);

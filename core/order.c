@@ -55,8 +55,8 @@ int tmem_order_ready(struct heap *heap, struct tmem_worker *worker)
 	number = tmem_slab_take(slab, worker, 0);
 	if (!number) {
 		/* The pages that leave until the last segment is full leave one behind. */
-		tmem_evict_one(worker, heap);
-		tmem_evict_one(worker, heap);
+		tmem_evict_one(worker, heap, DROP_ROOM);
+		tmem_evict_one(worker, heap, DROP_ROOM);
 	}
 	tmem_lock(&heap->lock);
 	if (!number && !tmem_order_room_locked(heap))

@@ -107,7 +107,7 @@ static int have_spares(struct tmem_worker *worker, const struct access *access)
 		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT))
 			return -TMEM_ENOMEM;
 		if (!tmem_sweep_client(pool->client, worker, 2) &&
-		    tmem_evict_one(worker, access->heap))
+		    tmem_evict_one(worker, access->heap, DROP_ROOM))
 			return -TMEM_ENOMEM;
 	}
 	return 0;
@@ -156,8 +156,8 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 static void keep_cap(struct tmem_client *client, struct tmem_worker *worker)
 {
 	if (tmem_client_bytes(client) > tmem_load(&client->cap) &&
-	    !tmem_heap_drop_one(&client->heap[0]))
-		tmem_share_drop_one(client, worker);
+	    !tmem_heap_drop_one(&client->heap[0], DROP_CAP))
+		tmem_share_drop_one(client, worker, DROP_CAP);
 }
 
 int tmem_put(struct tmem_client *client, struct tmem_worker *worker,

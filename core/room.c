@@ -110,7 +110,7 @@ static int drop_one(struct tmem_engine *engine, struct tmem_worker *worker)
 	if (!worker)
 		return 0;
 	heap = tmem_policy_victim(engine, worker);
-	dropped = heap ? tmem_heap_drop_one(heap) : 0;
+	dropped = heap ? tmem_heap_drop_one(heap, DROP_ROOM) : 0;
 	worker->touched++;
 	tmem_policy_leave(worker);
 	return dropped != 0;

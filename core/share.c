@@ -68,10 +68,11 @@ static struct heap *enter_heap(struct tmem_client *client, struct tmem_worker *w
 }
 
 /* Drops an extent of a shared pool that counts against @client. Its bytes; 0: there is none. */
-uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker)
+uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *worker,
+			     enum drop_cause cause)
 {
 	struct heap *heap = enter_heap(client, worker);
-	uint32_t size = heap ? tmem_heap_drop_one(heap) : 0;
+	uint32_t size = heap ? tmem_heap_drop_one(heap, cause) : 0;
 
 	tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
 	return size;
@@ -89,12 +90,12 @@ uint32_t tmem_share_drop_elsewhere(struct heap *heap, struct tmem_worker *worker
 	uint32_t size;
 
 	if (!heap->record)
-		return tmem_share_drop_one(client, worker);
-	size = tmem_heap_drop_one(&client->heap[0]);
+		return tmem_share_drop_one(client, worker, DROP_CAP);
+	size = tmem_heap_drop_one(&client->heap[0], DROP_CAP);
 	for (other = tmem_load_acquire(&heap->client->heap[0].next); other && !size;
 	     other = tmem_load_acquire(&other->next))
 		if (tmem_load(&other->charged) == client)
-			size = tmem_heap_drop_one(other);
+			size = tmem_heap_drop_one(other, DROP_CAP);
 	return size;
 }
 

@@ -44,6 +44,14 @@ static void add_tally(struct tmem_stats *stats, int persistent, const struct tot
 	}
 }
 
+static void add_dropped(struct tmem_stats *stats, const uint64_t pages[DROP_CAUSES])
+{
+	stats->dropped_for_room += pages[DROP_ROOM];
+	stats->dropped_over_cap += pages[DROP_CAP];
+	stats->dropped_when_asked += pages[DROP_ASKED];
+	stats->pages_dropped += pages[DROP_ROOM] + pages[DROP_CAP] + pages[DROP_ASKED];
+}
+
 static void add_heap(struct tmem_stats *stats, struct heap *heap)
 {
 	int persistent = heap->kind == TMEM_EXTENT_PERSISTENT;
@@ -55,7 +63,7 @@ static void add_heap(struct tmem_stats *stats, struct heap *heap)
 	stats->extent_bytes += heap->extent_bytes;
 	stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
 	stats->extents_dropped += heap->dropped;
-	stats->pages_dropped += heap->pages_dropped;
+	add_dropped(stats, heap->pages_dropped);
 	stats->extent_bytes_most += heap->extent_bytes_most;
 	if (persistent)
 		stats->persistent_pages_most += heap->live_most;
@@ -133,7 +141,7 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 		add_client_locked(stats, client);
 	add_counters(stats, &engine->gone);
 	stats->extents_dropped += engine->gone_heaps.dropped;
-	stats->pages_dropped += engine->gone_heaps.pages_dropped;
+	add_dropped(stats, engine->gone_heaps.pages_dropped);
 	stats->extents_compacted += engine->gone_heaps.compacted;
 	stats->reclaim_asked = tmem_load(&engine->reclaim_asked);
 	stats->reclaim_given = tmem_load(&engine->reclaim_given);

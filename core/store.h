@@ -192,6 +192,15 @@ struct order {
 #define TMEM_PAGES_EXTENT (64u << 10) /* smaller extents are never cut into page slots */
 #define TMEM_ROOM_MIN	  4u /* free slots that bring a page extent back among those to fill */
 
+/* Why an extent is dropped. */
+enum drop_cause {
+	DROP_ROOM,  /* somebody's pages or records need its memory */
+	DROP_CAP,   /* its client is at its cap, or over it */
+	DROP_ASKED, /* the host wants memory back */
+	DROP_CAUSES,
+	DROP_ENDED = DROP_CAUSES /* its client is no more; not counted */
+};
+
 struct heap {
 	struct tmem_lock lock;
 	/* Set at creation, then constant. */
@@ -228,7 +237,7 @@ struct heap {
 	struct total total[TMEM_POOLS_PER_CLIENT];
 	struct order order; /* of ephemeral heaps */
 	uint64_t dropped;
-	uint64_t pages_dropped;
+	uint64_t pages_dropped[DROP_CAUSES];
 	uint64_t live_most;
 	uint64_t extent_bytes_most;
 	uint64_t compacted;

@@ -296,9 +296,9 @@ static int drop_all(struct tmem_client *client)
 	struct heap *heap;
 
 	for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next))
-		if (tmem_heap_drop_one(heap))
+		if (tmem_heap_drop_one(heap, DROP_ENDED))
 			return 1;
-	return tmem_heap_drop_one(&client->heap[1]) != 0;
+	return tmem_heap_drop_one(&client->heap[1], DROP_ENDED) != 0;
 }
 
 static uint32_t one_step(struct tmem_client *client, struct tmem_worker *worker)

@@ -32,7 +32,8 @@
 	X(pages_poor, "operations", "puts that a codec was tried on and that did not pay")       \
 	X(bytes_coded_in, "bytes", "bytes of the pages that were stored compressed")             \
 	X(bytes_coded_out, "bytes", "bytes that these took after compression")                   \
-	X(evicted, "operations", "pages dropped to make room")                                   \
+	X(evicted, "operations", "pages dropped one by one, to make room")                       \
+	X(evicted_capped, "operations", "of these, those of a client that was at its cap")       \
 	X(swept, "operations", "pages of flushed objects and destroyed pools freed in steps")
 
 /* What is: per pool, client and host. */
@@ -59,6 +60,9 @@
 	X(dying_objects, "objects", "flushed objects whose memory is not back yet")         \
 	X(extents_dropped, "extents", "ephemeral extents dropped whole")                    \
 	X(pages_dropped, "pages", "pages that went with them")                              \
+	X(dropped_for_room, "pages", "of these, those whose memory somebody needed")        \
+	X(dropped_over_cap, "pages", "of these, those of a client that was over its cap")   \
+	X(dropped_when_asked, "pages", "of these, those whose memory was asked back")       \
 	X(reclaim_asked, "bytes", "bytes that were asked back")                             \
 	X(reclaim_given, "bytes", "bytes that were given back for that")                    \
 	X(ephemeral_pages_most, "pages",                                                    \

@@ -176,6 +176,37 @@ static void reclaim_from_one_client_only(const struct backend *backend)
 	rig_stop(rig);
 }
 
+/* A cap, memory that is asked back, and a host that is full, one after the other. */
+static void what_was_dropped_says_why(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0), b = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0);
+	struct tmem_stats capped, asked, full;
+
+	rig->backend->set_cap(rig, a, 4u << 20);
+	put_on(rig, a, p, 0, 3000);
+	capped = rig_stats(rig, a, -1);
+	MUST_LE(3000 - (4u << 20) / TMEM_PAGE_SIZE, capped.evicted + capped.pages_dropped);
+	MUST_EQ(capped.evicted_capped, capped.evicted);
+	MUST_EQ(capped.dropped_over_cap, capped.pages_dropped);
+
+	MUST(rig->backend->client_reclaim(rig, 0, a, 1u << 20) > 0);
+	asked = rig_stats(rig, a, -1);
+	MUST(asked.dropped_when_asked > 0);
+	MUST_EQ(asked.dropped_over_cap, capped.dropped_over_cap);
+	MUST_EQ(asked.dropped_when_asked, asked.pages_dropped - capped.pages_dropped);
+	MUST_EQ(asked.dropped_for_room, 0);
+	MUST_EQ(rig->backend->client_reclaim(rig, 0, a, ~0ull) == 0, 0);
+
+	put_on(rig, b, q, 0, 3 * (32u << 20) / TMEM_PAGE_SIZE);
+	full = rig_stats(rig, b, -1);
+	MUST(full.evicted + full.dropped_for_room > 0);
+	MUST_EQ(full.evicted_capped, 0);
+	MUST_EQ(full.dropped_for_room, full.pages_dropped);
+	rig_stop(rig);
+}
+
 /* Puts incompressible pages until one is refused. How many there are then. */
 static uint32_t fill(struct rig *rig, int client, uint32_t pool, uint32_t first)
 {
@@ -248,5 +279,6 @@ const struct conformance_case cases_limits[] = {
 	{"3.10", "cap-changed-under-load", NEEDS, cap_changed_under_load},
 	{"6", "allocation-grows-and-shrinks", NEEDS, allocation_grows_and_shrinks},
 	{"6", "reclaim-from-one-client-only", NEEDS, reclaim_from_one_client_only},
+	{"7", "what-was-dropped-says-why", NEEDS, what_was_dropped_says_why},
 	{NULL, NULL, 0, NULL},
 };

@@ -246,6 +246,7 @@ static void dropped_stays_counted(void *host)
 	MUST_EQ(stats.extents_dropped, 1);
 	MUST(stats.pages_dropped > 0 && stats.pages_dropped < 100);
 	MUST_EQ(stats.ephemeral_pages, 100 - stats.pages_dropped);
+	MUST_EQ(stats.dropped_when_asked, stats.pages_dropped);
 	tmem_client_destroy(client, worker);
 	while (tmem_engine_step(engine, worker, 100))
 		;
@@ -253,6 +254,7 @@ static void dropped_stays_counted(void *host)
 	MUST_EQ(after.ephemeral_pages, 0);
 	MUST_EQ(after.extents_dropped, stats.extents_dropped);
 	MUST_EQ(after.pages_dropped, stats.pages_dropped);
+	MUST_EQ(after.dropped_when_asked, stats.dropped_when_asked);
 	tmem_worker_destroy(worker);
 	tmem_engine_destroy(engine);
 }
