@@ -3,12 +3,13 @@
  * Runs the cases of the contract: one line each, and a closing summary.
  *
  *   conformance [--backend NAME] [--tmemd PROGRAM] [--extent BYTES] [--list]
- *               [--planted [--brief]] [--here] [CASE...]
+ *               [--planted [--brief]] [--here] [--threads] [CASE...]
  *
  * --list prints rule and case, and for a case that the back-end cannot run,
  * why. --here runs in this process, for a debugger. --planted runs the
  * negative controls: for each way of breaking the contract that planted.c
  * knows, the cases that have to notice it; with --brief, one of them.
+ * --threads runs those of the cases that have several.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,7 +219,9 @@ static void usage(const char *program)
 	fprintf(stderr, "usage: %s [--backend ", program);
 	for (i = 0; conformance_backends[i]; i++)
 		fprintf(stderr, "%s%s", i ? "|" : "", conformance_backends[i]->name);
-	fprintf(stderr, "]%s [--extent BYTES] [--list] [--planted [--brief]] [--here] [CASE...]\n",
+	fprintf(stderr,
+		"]%s [--extent BYTES] [--list] [--planted [--brief]] [--here] [--threads] "
+		"[CASE...]\n",
 		conformance_tmemd ? " [--tmemd PROGRAM]" : "");
 	exit(2);
 }
@@ -234,7 +237,8 @@ static const struct backend *find_backend(const char *program, const char *name)
 	return NULL;
 }
 
-static int run_cases(const struct backend *backend, int count, char **names)
+/* @needs: of the cases that are run. */
+static int run_cases(const struct backend *backend, uint32_t needs, int count, char **names)
 {
 	unsigned int passed = 0, failed = 0, beside = 0, g;
 	const struct conformance_case *c;
@@ -246,7 +250,7 @@ static int run_cases(const struct backend *backend, int count, char **names)
 
 			for (n = 0; n < count; n++)
 				named |= !strcmp(names[n], c->name);
-			if (!named)
+			if (!named || needs & ~c->needs)
 				continue;
 			if (lack(c, backend)) {
 				printf("n/a   %-6s %s: %s\n", c->rule, c->name, lack(c, backend));
@@ -268,6 +272,7 @@ int main(int argc, char **argv)
 {
 	const struct backend *backend = conformance_backends[0];
 	bool here = false, only_list = false, planted = false, brief = false;
+	uint32_t needs = 0;
 	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -277,6 +282,8 @@ int main(int argc, char **argv)
 			planted = true;
 		else if (!strcmp(argv[i], "--brief"))
 			brief = true;
+		else if (!strcmp(argv[i], "--threads"))
+			needs = CAN_THREADS;
 		else if (!strcmp(argv[i], "--here"))
 			here = true;
 		else if (!strcmp(argv[i], "--extent") && i + 1 < argc)
@@ -298,6 +305,6 @@ int main(int argc, char **argv)
 		for (; i < argc; i++)
 			find_case(argv[i])->run(backend);
 	else
-		return run_cases(backend, argc - i, argv + i);
+		return run_cases(backend, needs, argc - i, argv + i);
 	return 0;
 }
