@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "cache.h"
 #include "disk.h"
 #include "format.h"
 #include "transport.h"
@@ -135,20 +136,25 @@ int tmem_guest_get(struct tmem_guest *guest, const struct tmem_place *place, str
 	return move_pages(guest, TMEM_WIRE_GET, place, page, count, result);
 }
 
-int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u32 count)
+/* @page NULL: a flush. */
+static int ask_list(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
+		    u32 count, s32 *result)
 {
 	struct tmem_exchange *exchange = take(guest, count, TMEM_WIRE_RESULTS(count));
 	struct tmem_req req = {
-		.op = TMEM_WIRE_FLUSH,
+		.op = page ? TMEM_WIRE_PUT : TMEM_WIRE_FLUSH,
 		.form = TMEM_WIRE_LIST,
 		.count = (u16)count,
 		.pool = place->pool,
 	};
-	s32 result[EXCHANGE_PAGES];
 	struct tmem_rep rep;
 	int error;
 	u32 i;
 
+	if (page) {
+		memcpy(exchange->page, page, count * sizeof(*page));
+		exchange->pages = count;
+	}
 	for (i = 0; i < count; i++) {
 		struct tmem_ent ent = {.index = place[i].index};
 
@@ -157,10 +163,27 @@ int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u
 	}
 	error = ask(guest, exchange, &req, &rep);
 	if (!error)
-		error = take_results(guest, exchange, count, 1, result);
+		error = take_results(guest, exchange, count, page ? 0 : 1, result);
+	give(guest, exchange);
+	return error;
+}
+
+int tmem_guest_put_list(struct tmem_guest *guest, const struct tmem_place *place,
+			struct page **page, u32 count)
+{
+	s32 result[EXCHANGE_PAGES];
+
+	return ask_list(guest, place, page, count, result);
+}
+
+int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u32 count)
+{
+	s32 result[EXCHANGE_PAGES];
+	int error = ask_list(guest, place, NULL, count, result);
+	u32 i;
+
 	for (i = 0; i < count && !error; i++)
 		error = result[i] < 0 ? result[i] : 0;
-	give(guest, exchange);
 	return error;
 }
 
@@ -242,6 +265,11 @@ int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
 		error = tmem_guest_stat(guest, &stat);
 	if (!error && stat.allocation)
 		error = tmem_disk_create(guest, stat.allocation, &guest->disk);
+	if (!error) {
+		error = tmem_cache_create(guest);
+		if (error && guest->disk)
+			tmem_disk_destroy(guest->disk);
+	}
 	if (error) {
 		pr_err("tmem: %s: the host refused: %d\n", transport->name, error);
 		kfree(guest);
@@ -255,6 +283,7 @@ int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
 
 void tmem_guest_destroy(struct tmem_guest *guest)
 {
+	tmem_cache_destroy(guest);
 	if (guest->disk)
 		tmem_disk_destroy(guest->disk);
 	kfree(guest);

@@ -53,6 +53,10 @@ int tmem_guest_put(struct tmem_guest *guest, const struct tmem_place *place, str
 int tmem_guest_get(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
 		   u32 count, s32 *result);
 
+/* Pages of one pool that @place[i] names each; what failed is not there then. 0 or -errno. */
+int tmem_guest_put_list(struct tmem_guest *guest, const struct tmem_place *place,
+			struct page **page, u32 count);
+
 /* Makes @count pages gone, each named by @place[i], of one pool. 0 or -errno. */
 int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u32 count);
 /* Makes @count indexes from @place on gone. */

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the kernel does with pages of files, as puts, gets and flushes.
+ *
+ * A page that is removed from the page cache is put if it is what the disk
+ * has, and flushed if not. What changes pages that are not in the page cache
+ * flushes them before, and again after: reclaim may put a page in between. A
+ * file's number that is used again comes with another generation.
+ */
+#include "cache.h"
+
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "bounce.h"
+#include "compat/readpages.h"
+#include "exchange.h"
+#include "guest.h"
+#include "hooks.h"
+
+static bool clean;
+module_param(clean, bool, 0444);
+MODULE_PARM_DESC(clean, "put clean pages of ext4 files (no)");
+
+static unsigned int bounce_pages = 256;
+module_param(bounce_pages, uint, 0444);
+MODULE_PARM_DESC(bounce_pages, "pages of memory for clean pages on their way to the host (256)");
+
+/* The hooks have no argument. Set before they are there, cleared after they have gone. */
+static struct {
+	struct tmem_guest *guest; /* NULL: nobody has it */
+	u32 pool;
+	struct tmem_bounce *bounce;
+	bool closed; /* once set, nothing is put or got any more */
+
+	/* For people. */
+	atomic64_t puts, gets, hits, flushes;
+} cache;
+
+static bool wants(const struct inode *inode)
+{
+	return inode && S_ISREG(inode->i_mode) && !strcmp(inode->i_sb->s_type->name, "ext4") &&
+	       !IS_ENCRYPTED(inode) && !IS_VERITY(inode) && !IS_DAX(inode);
+}
+
+static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
+{
+	struct tmem_place place = {
+		.pool = cache.pool,
+		.index = (u32)index,
+		.object = {0, inode->i_ino, inode->i_generation},
+	};
+
+	memcpy(&place.object[0], inode->i_sb->s_uuid.b, sizeof(place.object[0]));
+	place.object[2] |= (u64)inode->i_sb->s_dev << 32;
+	return place;
+}
+
+/* A flush that could not be remembered: what the host has is no longer to be trusted. */
+static void overflow(void)
+{
+	if (!xchg(&cache.closed, true))
+		pr_warn("tmem: too much at once: no more clean pages until the module is loaded "
+			"again\n");
+}
+
+/* ---- a page is removed; interrupts are off, and nobody else can find it ---- */
+
+static void removed(struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+	bool keep = folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
+		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping);
+	struct tmem_place place;
+	long i;
+
+	if (READ_ONCE(cache.closed) || !wants(mapping->host) ||
+	    folio_next_index(folio) - 1 > U32_MAX)
+		return;
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		place = place_of(mapping->host, folio->index + (pgoff_t)i);
+		if (keep)
+			tmem_bounce_put(cache.bounce, &place, folio_page(folio, i));
+		else
+			tmem_bounce_flush(cache.bounce, &place);
+		atomic64_inc(keep ? &cache.puts : &cache.flushes);
+	}
+}
+
+static int on_remove(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct folio *folio = (struct folio *)regs_get_kernel_argument(regs, 0);
+
+	if (folio->mapping)
+		removed(folio);
+	return 0;
+}
+
+/* ---- pages change where the page cache does not see it ---- */
+
+static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
+{
+	struct tmem_place place;
+	u64 count;
+
+	if (READ_ONCE(cache.closed) || !wants(mapping->host) || first > U32_MAX)
+		return;
+	count = last > U32_MAX ? TMEM_WIRE_RANGE - first : (u64)last - first + 1;
+	place = place_of(mapping->host, first);
+	tmem_bounce_drop(cache.bounce, &place, count);
+	if (tmem_guest_flush_range(cache.guest, &place, count))
+		WRITE_ONCE(cache.closed, true);
+	atomic64_inc(&cache.flushes);
+}
+
+typedef void truncate_range(struct address_space *mapping, loff_t start, loff_t end);
+typedef int invalidate_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
+
+static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end);
+static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end);
+static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
+			     compat_unit *unit);
+
+enum { TRUNCATE, INVALIDATE, READPAGES };
+static struct tmem_detour detour[] = {
+	[TRUNCATE] = {.name = "truncate_inode_pages_range", .instead = truncate_instead},
+	[INVALIDATE] = {.name = "invalidate_inode_pages2_range", .instead = invalidate_instead},
+	[READPAGES] = {.name = "ext4_mpage_readpages", .instead = readpages_instead},
+};
+static struct tmem_probe probe[] = {
+	{.kprobe = {.symbol_name = "__filemap_remove_folio", .pre_handler = on_remove}},
+};
+
+static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end)
+{
+	pgoff_t first = (pgoff_t)(start >> PAGE_SHIFT);
+	pgoff_t last = end == -1 ? ULONG_MAX : (pgoff_t)(end >> PAGE_SHIFT);
+
+	tmem_hook_enter();
+	flush_range(mapping, first, last);
+	((truncate_range *)detour[TRUNCATE].original)(mapping, start, end);
+	flush_range(mapping, first, last);
+	tmem_hook_leave();
+}
+
+static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	int result;
+
+	tmem_hook_enter();
+	flush_range(mapping, start, end);
+	result = ((invalidate_range *)detour[INVALIDATE].original)(mapping, start, end);
+	flush_range(mapping, start, end);
+	tmem_hook_leave();
+	return result;
+}
+
+/* ---- pages are read: locked, in the page cache, without contents ---- */
+
+static bool can_get(struct page *page)
+{
+	return !PagePrivate(page) && !PageUptodate(page) && page->index <= U32_MAX;
+}
+
+static void got(struct page *page)
+{
+	SetPageMappedToDisk(page);
+	SetPageUptodate(page);
+	atomic64_inc(&cache.hits);
+}
+
+/* @count pages at consecutive indexes; bit i of @hit: page i has its contents. */
+static u32 get_pages(struct inode *inode, struct page **page, u32 count)
+{
+	s32 result[EXCHANGE_PAGES];
+	struct tmem_place place;
+	u32 hit = 0, ask = 0, i, run;
+
+	for (i = 0; i < count; i++) {
+		place = place_of(inode, page[i]->index);
+		if (!can_get(page[i]))
+			continue;
+		switch (tmem_bounce_take(cache.bounce, &place, page[i])) {
+		case TMEM_FOUND:
+			hit |= 1u << i;
+			break;
+		case TMEM_FOUND_ASK:
+			ask |= 1u << i;
+			break;
+		case TMEM_FOUND_NOT:
+			break;
+		}
+	}
+	for (i = 0; i < count; i += run) {
+		bool wanted = ask & 1u << i;
+		u32 j;
+
+		for (run = 1; i + run < count && !(ask & 1u << (i + run)) == !wanted; run++)
+			;
+		if (!wanted)
+			continue;
+		place = place_of(inode, page[i]->index);
+		if (tmem_guest_get(cache.guest, &place, page + i, run, result))
+			continue;
+		for (j = 0; j < run; j++)
+			hit |= result[j] ? 0 : 1u << (i + j);
+	}
+	atomic64_add(count, &cache.gets);
+	for (i = 0; i < count; i++)
+		if (hit & 1u << i)
+			got(page[i]);
+	return hit;
+}
+
+/* The next pages of @ahead, which stay locked and keep their references. */
+static u32 next_pages(struct readahead_control *ahead, struct page **page, u32 most)
+{
+	u32 count = 0;
+
+	while (count < most && (page[count] = readahead_page(ahead)))
+		count++;
+	return count;
+}
+
+/* A window of read-ahead: what was got is done, the rest is read as it would have been. */
+static int read_window(struct inode *inode, struct readahead_control *ahead, struct page **page,
+		       u32 count)
+{
+	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
+	u32 hit = get_pages(inode, page, count), i, run;
+
+	for (i = 0; i < count; i += run) {
+		bool is_hit = hit & 1u << i;
+		u32 j;
+
+		for (run = 1; i + run < count && !(hit & 1u << (i + run)) == !is_hit; run++)
+			;
+		if (is_hit) {
+			for (j = i; j < i + run; j++) {
+				unlock_page(page[j]);
+				put_page(page[j]);
+			}
+		} else {
+			struct readahead_control part = *ahead;
+
+			part._index = page[i]->index;
+			part._nr_pages = run;
+			part._batch_count = 0;
+			original(inode, &part, NULL);
+		}
+	}
+	return 0;
+}
+
+static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
+			     compat_unit *unit)
+{
+	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
+	struct page *page[EXCHANGE_PAGES];
+	int result = 0;
+	u32 count;
+
+	tmem_hook_enter();
+	if (READ_ONCE(cache.closed) || !wants(inode)) {
+		result = original(inode, ahead, unit);
+	} else if (ahead) {
+		while ((count = next_pages(ahead, page, cache.guest->batch)))
+			read_window(inode, ahead, page, count);
+	} else {
+		page[0] = compat_unit_page(unit);
+		if (get_pages(inode, page, 1))
+			unlock_page(page[0]);
+		else
+			result = original(inode, NULL, unit);
+	}
+	tmem_hook_leave();
+	return result;
+}
+
+int tmem_cache_create(struct tmem_guest *guest)
+{
+	int error;
+
+	if (!clean || cache.guest)
+		return 0;
+	error = tmem_guest_pool(guest, 0, NULL, 0);
+	if (error < 0)
+		return error;
+	cache.pool = (u32)error;
+	cache.closed = false;
+	error = tmem_bounce_create(guest, bounce_pages, overflow, &cache.bounce);
+	if (error)
+		return error;
+	cache.guest = guest;
+	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	if (!error)
+		return 0;
+	/* A kernel that cannot be hooked is no reason to have no swap disk. */
+	tmem_bounce_destroy(cache.bounce);
+	cache.guest = NULL;
+	return 0;
+}
+
+void tmem_cache_destroy(struct tmem_guest *guest)
+{
+	if (cache.guest != guest)
+		return;
+	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	tmem_bounce_destroy(cache.bounce);
+	cache.guest = NULL;
+	pr_info("tmem: clean pages: %lld put, %lld of %lld got, %lld flushes\n",
+		atomic64_read(&cache.puts), atomic64_read(&cache.hits), atomic64_read(&cache.gets),
+		atomic64_read(&cache.flushes));
+}
