@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# A file that is larger than the guest's memory, read twice on Debian's stock
+# kernel: with tmem.ko's clean pages the second pass leaves the disk alone, and
+# what is read is right. The control: without them it reads all of it again.
+set -u
+. "$(dirname "$0")/../../guest/demo/rig.sh"
+
+pages=60000
+
+rig_begin
+rig_take_module
+PATH=$PATH:/usr/sbin:/sbin
+command -v mke2fs >/dev/null || give_up "mke2fs is missing (Debian package e2fsprogs)"
+mkdir "$rig_work/files"
+python3 - "$rig_work/files/file" $pages <<'END'
+import struct, sys
+with open(sys.argv[1], "wb") as file:
+    for i in range(int(sys.argv[2])):
+        file.write(struct.pack("<QQ", i * 0x9e3779b97f4a7c15 & (1 << 64) - 1, i) * 256)
+END
+sum=$(sha256sum "$rig_work/files/file" | cut -d' ' -f1)
+# Without checksums: their module is not in the guest.
+truncate -s $((pages / 256 + 64))M "$rig_work/disk"
+mke2fs -q -t ext4 -O ^metadata_csum -d "$rig_work/files" "$rig_work/disk" || give_up "mke2fs fails"
+disk=(-drive "file=$rig_work/disk,format=raw,if=none,id=disk,cache=none,read-only=on"
+	-device virtio-blk-pci,drive=disk,disable-legacy=on)
+
+read_twice() { # GUEST CLEAN: sets $second to the sectors of the second pass
+	local report
+	rig_disk_size=1M
+	guest_start_module "$1" clean "tmem.clean=$2" "${disk[@]}"
+	guest_end "$1" 300 || fail "guest $1 did not end"
+	report=$(report_of "$1")
+	grep -q '^all done' "$report" && ! grep -q 'complains\|does not\|no file' "$report" ||
+		fail "guest $1 complains"
+	[ "$(grep -c "^pass .* sha256=$sum" "$report")" = 2 ] || fail "guest $1 read something else"
+	second=$(sed -n 's/^pass two sectors=\([0-9]*\) .*/\1/p' "$report")
+}
+
+daemon_start
+read_twice a 1
+[ "$second" -le $((pages * 8 / 100)) ] || fail "the second pass read $second sectors from the disk"
+"$rig_tmem" check >/dev/null || fail "tmem check"
+say "PASS $((pages * 8)) sectors of file: the second pass read $second of them from the disk"
+"$rig_tmem" remove a >/dev/null || fail "tmem remove"
+
+read_twice b 0
+[ "$second" -ge $((pages * 8 * 9 / 10)) ] || fail "the control read only $second sectors"
+daemon_stop
+say "PASS control: without clean pages it read $second"
+say "PASS"
