@@ -300,6 +300,7 @@ int road_pool_destroy(struct road *road, uint32_t pool)
 static int carry_out(struct road *road, struct tmem_io *io)
 {
 	void *page = io->page, *tag;
+	int error;
 
 	if (!road->async) {
 		tmem_batch_run(road->tmem, io, 1);
@@ -310,15 +311,15 @@ static int carry_out(struct road *road, struct tmem_io *io)
 		memcpy(road->shared, page, TMEM_PAGE_SIZE);
 		io->page = road->shared;
 	}
-	MUST_EQ(tmem_batch_submit(road->tmem, io, 1, io), 0);
-	while (tmem_batch_reap(road->tmem, &tag, 1) != 1)
+	error = tmem_batch_submit(road->tmem, io, 1, io);
+	while (!error && tmem_batch_reap(road->tmem, &tag, 1) != 1)
 		MUST(tmem_batch_wait(road->tmem, PATIENCE_MS) == 1);
-	MUST(tag == io);
+	MUST(error || tag == io);
 	/* A miss too: what it may have done to the page is to be seen. */
 	if (io->code == TMEM_IO_GET)
 		memcpy(page, road->shared, TMEM_PAGE_SIZE);
 	pthread_mutex_unlock(&road->turn);
-	return io->result;
+	return error ? error : io->result;
 }
 
 static int call_single(struct tmem_pool *pool, uint32_t code, const struct tmem_handle *handle,
