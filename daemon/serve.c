@@ -26,6 +26,7 @@ struct server {
 	struct daemon *daemon;
 	struct run *run;
 	bool asked; /* to stop, once already */
+	bool over;  /* what comes after that changes the status no more */
 	int status;
 };
 
@@ -69,6 +70,12 @@ bool serve_idle(void *arg)
 	return tmem_engine_step(daemon->engine, daemon->worker, IDLE_STEPS) > 0;
 }
 
+static void end(struct server *server)
+{
+	server->over = true;
+	loop_stop(server->daemon->loop);
+}
+
 /*
  * The command may need the daemon to end in good order, so the first signal
  * is passed on to it; the second one means both.
@@ -84,7 +91,7 @@ static void stop(struct server *server, int signal)
 		}
 		server->status = 128 + signal;
 	}
-	loop_stop(server->daemon->loop);
+	end(server);
 }
 
 /* As if an administrator asked for it, but nobody waits for the answer. */
@@ -106,13 +113,13 @@ static void signals_ready(struct watch *watch, uint32_t ready)
 	struct signalfd_siginfo info;
 
 	(void)ready;
-	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (!server->over && read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
 			reload(server->daemon);
 		else if (info.ssi_signo != SIGCHLD)
 			stop(server, (int)info.ssi_signo);
 		else if (run_reap(server->run, &server->status))
-			loop_stop(server->daemon->loop);
+			end(server);
 	}
 }
 
