@@ -28,6 +28,16 @@ static unsigned int bounce_pages = 256;
 module_param(bounce_pages, uint, 0444);
 MODULE_PARM_DESC(bounce_pages, "pages of memory for clean pages on their way to the host (256)");
 
+#ifdef TMEM_SKIP /* tests' controls: what is left out */
+static unsigned int skip;
+module_param(skip, uint, 0444);
+#else
+#define skip 0u
+#endif
+#define SKIP_TRUNCATION	  1u
+#define SKIP_INVALIDATION 2u
+#define SKIP_REMOVAL	  4u
+
 /* The hooks have no argument. Set before they are there, cleared after they have gone. */
 static struct {
 	struct tmem_guest *guest; /* NULL: nobody has it */
@@ -81,6 +91,8 @@ static void removed(struct folio *folio)
 		return;
 	for (i = 0; i < folio_nr_pages(folio); i++) {
 		place = place_of(mapping->host, folio->index + (pgoff_t)i);
+		if (!keep && (skip & SKIP_REMOVAL))
+			continue;
 		if (keep)
 			tmem_bounce_put(cache.bounce, &place, folio_page(folio, i));
 		else
@@ -100,11 +112,13 @@ static int on_remove(struct kprobe *probe, struct pt_regs *regs)
 
 /* ---- pages change where the page cache does not see it ---- */
 
-static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t last)
+static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t last, u32 why)
 {
 	struct tmem_place place;
 	u64 count;
 
+	if (skip & why)
+		return;
 	if (READ_ONCE(cache.closed) || !wants(mapping->host) || first > U32_MAX)
 		return;
 	count = last > U32_MAX ? TMEM_WIRE_RANGE - first : (u64)last - first + 1;
@@ -139,9 +153,9 @@ static void truncate_instead(struct address_space *mapping, loff_t start, loff_t
 	pgoff_t last = end == -1 ? ULONG_MAX : (pgoff_t)(end >> PAGE_SHIFT);
 
 	tmem_hook_enter();
-	flush_range(mapping, first, last);
+	flush_range(mapping, first, last, SKIP_TRUNCATION);
 	((truncate_range *)detour[TRUNCATE].original)(mapping, start, end);
-	flush_range(mapping, first, last);
+	flush_range(mapping, first, last, SKIP_TRUNCATION);
 	tmem_hook_leave();
 }
 
@@ -150,9 +164,9 @@ static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgof
 	int result;
 
 	tmem_hook_enter();
-	flush_range(mapping, start, end);
+	flush_range(mapping, start, end, SKIP_INVALIDATION);
 	result = ((invalidate_range *)detour[INVALIDATE].original)(mapping, start, end);
-	flush_range(mapping, start, end);
+	flush_range(mapping, start, end, SKIP_INVALIDATION);
 	tmem_hook_leave();
 	return result;
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes, changes and checks keyed pages of a file, in each way in which a
+ * page of a file can change.
+ *
+ *	filepages write|direct|map FILE FIRST COUNT ROUND	pages of that round
+ *	filepages check|random     FILE FIRST COUNT ROUND	round 0: zeros
+ *	filepages punch|zero|collapse FILE FIRST COUNT		ranges, by fallocate
+ *	filepages size FILE COUNT
+ *
+ * Exit status: 0 all as expected, 1 a page that is not, 2 it cannot be done.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "pattern.h"
+
+static void give_up(const char *what)
+{
+	printf("filepages: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void fill(uint64_t *page, uint16_t round, uint32_t number)
+{
+	struct pattern pattern;
+	unsigned int i;
+
+	memset(page, 0, PAGE_BYTES);
+	if (!round)
+		return;
+	pattern_start(&pattern, pattern_key(pattern_name(1, round, number)));
+	for (i = 0; i < PAGE_WORDS; i++)
+		page[i] = pattern_next(&pattern);
+}
+
+static void write_pages(int fd, uint64_t *page, uint32_t first, uint32_t count, uint16_t round)
+{
+	uint32_t i;
+
+	for (i = first; i < first + count; i++) {
+		fill(page, round, i);
+		if (pwrite(fd, page, PAGE_BYTES, (off_t)i * PAGE_BYTES) != (ssize_t)PAGE_BYTES)
+			give_up("write");
+	}
+}
+
+static void map_pages(int fd, uint64_t *page, uint32_t first, uint32_t count, uint16_t round)
+{
+	size_t bytes = (size_t)count * PAGE_BYTES;
+	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			(off_t)first * PAGE_BYTES);
+	uint32_t i;
+
+	if (at == MAP_FAILED)
+		give_up("mmap");
+	for (i = 0; i < count; i++) {
+		fill(page, round, first + i);
+		memcpy(at + (size_t)i * PAGE_BYTES, page, PAGE_BYTES);
+	}
+	if (msync(at, bytes, MS_SYNC) || munmap(at, bytes))
+		give_up("msync");
+}
+
+static int check_pages(int fd, uint64_t *page, uint32_t first, uint32_t count, uint16_t round)
+{
+	static uint64_t got[PAGE_WORDS];
+	uint32_t i, bad = 0;
+
+	for (i = first; i < first + count; i++) {
+		fill(page, round, i);
+		if (pread(fd, got, PAGE_BYTES, (off_t)i * PAGE_BYTES) != (ssize_t)PAGE_BYTES)
+			give_up("read");
+		if (memcmp(got, page, PAGE_BYTES)) {
+			uint64_t name = pattern_unkey(got[0]);
+
+			if (!bad++)
+				printf("filepages: page %u is not of round %u but %s %u\n", i,
+				       round, name >> 48 == 1 ? "of round" : "first word",
+				       (unsigned int)(name >> 48 == 1 ? name >> 32 & 0xffff
+								      : got[0]));
+		}
+	}
+	return bad != 0;
+}
+
+static int range(int fd, int mode, uint32_t first, uint32_t count)
+{
+	if (fallocate(fd, mode, (off_t)first * PAGE_BYTES, (off_t)count * PAGE_BYTES))
+		give_up("fallocate");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 3 ? argv[1] : "";
+	uint32_t first = argc > 3 ? (uint32_t)atoi(argv[3]) : 0;
+	uint32_t count = argc > 4 ? (uint32_t)atoi(argv[4]) : 0;
+	uint16_t round = (uint16_t)(argc > 5 ? atoi(argv[5]) : 0);
+	bool direct = !strcmp(what, "direct");
+	uint64_t *page = NULL;
+	int fd;
+
+	if (argc < 4 || posix_memalign((void **)&page, PAGE_BYTES, PAGE_BYTES))
+		return 2;
+	fd = open(argv[2], O_RDWR | O_CREAT | (direct ? O_DIRECT : 0), 0644);
+	if (fd < 0)
+		give_up(argv[2]);
+	if (!strcmp(what, "random") && posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM))
+		give_up("advice");
+	if (!strcmp(what, "check") || !strcmp(what, "random"))
+		return check_pages(fd, page, first, count, round);
+	if (!strcmp(what, "punch"))
+		return range(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, first, count);
+	if (!strcmp(what, "zero"))
+		return range(fd, FALLOC_FL_ZERO_RANGE, first, count);
+	if (!strcmp(what, "collapse"))
+		return range(fd, FALLOC_FL_COLLAPSE_RANGE, first, count);
+	if (!strcmp(what, "size")) {
+		if (ftruncate(fd, (off_t)first * PAGE_BYTES))
+			give_up("truncate");
+		return 0;
+	}
+	if (!strcmp(what, "map"))
+		map_pages(fd, page, first, count, round);
+	else if (direct || !strcmp(what, "write"))
+		write_pages(fd, page, first, count, round);
+	else
+		return 2;
+	return 0;
+}
