@@ -37,6 +37,7 @@ module_param(skip, uint, 0444);
 #define SKIP_TRUNCATION	  1u
 #define SKIP_INVALIDATION 2u
 #define SKIP_REMOVAL	  4u
+#define SKIP_DIRECT	  8u
 
 /* The hooks have no argument. Set before they are there, cleared after they have gone. */
 static struct {
@@ -78,27 +79,52 @@ static void overflow(void)
 
 /* ---- a page is removed; interrupts are off, and nobody else can find it ---- */
 
+/*
+ * Direct writes invalidate before they write, and afterwards only if there is
+ * anything in the page cache: what is read from the disk and removed meanwhile
+ * would stay. They hold the inode's lock, or are counted, from before that
+ * until they are done.
+ */
+static bool may_be_written(struct inode *inode)
+{
+	return !(skip & SKIP_DIRECT) &&
+	       (inode_is_locked(inode) || atomic_read(&inode->i_dio_count));
+}
+
+static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
+{
+	struct tmem_place place = place_of(inode, index);
+
+	if (page) {
+		tmem_bounce_put(cache.bounce, &place, page);
+		atomic64_inc(&cache.puts);
+		/*
+		 * Asked only now: a writer that is not seen has not invalidated
+		 * yet, and finds the put in the ring when he does.
+		 */
+		smp_mb();
+		if (!may_be_written(inode))
+			return;
+	} else if (skip & SKIP_REMOVAL) {
+		return;
+	}
+	tmem_bounce_flush(cache.bounce, &place);
+	atomic64_inc(&cache.flushes);
+}
+
 static void removed(struct folio *folio)
 {
 	struct address_space *mapping = folio->mapping;
 	bool keep = folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
 		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping);
-	struct tmem_place place;
 	long i;
 
 	if (READ_ONCE(cache.closed) || !wants(mapping->host) ||
 	    folio_next_index(folio) - 1 > U32_MAX)
 		return;
-	for (i = 0; i < folio_nr_pages(folio); i++) {
-		place = place_of(mapping->host, folio->index + (pgoff_t)i);
-		if (!keep && (skip & SKIP_REMOVAL))
-			continue;
-		if (keep)
-			tmem_bounce_put(cache.bounce, &place, folio_page(folio, i));
-		else
-			tmem_bounce_flush(cache.bounce, &place);
-		atomic64_inc(keep ? &cache.puts : &cache.flushes);
-	}
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		put_or_flush(mapping->host, folio->index + (pgoff_t)i,
+			     keep ? folio_page(folio, i) : NULL);
 }
 
 static int on_remove(struct kprobe *probe, struct pt_regs *regs)
