@@ -6,6 +6,7 @@
  *	filepages write|direct|map FILE FIRST COUNT ROUND	pages of that round
  *	filepages check|random     FILE FIRST COUNT ROUND	round 0: zeros
  *	filepages punch|zero|collapse FILE FIRST COUNT		ranges, by fallocate
+ *	filepages race FILE COUNT				direct writes beside readers
  *	filepages size FILE COUNT
  *
  * Exit status: 0 all as expected, 1 a page that is not, 2 it cannot be done.
@@ -13,14 +14,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pattern.h"
+
+#define RACE_PAGES 64u
 
 static void give_up(const char *what)
 {
@@ -91,6 +96,51 @@ static int check_pages(int fd, uint64_t *page, uint32_t first, uint32_t count, u
 	return bad != 0;
 }
 
+/* Through the page cache, but not from it. */
+static void read_page(int fd, uint64_t *page, uint32_t number)
+{
+	off_t at = (off_t)number * PAGE_BYTES;
+
+	(void)posix_fadvise(fd, at, PAGE_BYTES, POSIX_FADV_DONTNEED);
+	if (pread(fd, page, PAGE_BYTES, at) != (ssize_t)PAGE_BYTES)
+		give_up("read");
+	(void)posix_fadvise(fd, at, PAGE_BYTES, POSIX_FADV_DONTNEED);
+}
+
+/*
+ * The file's first pages are written directly and at once, @count times, while
+ * another process reads the last of them and throws it out of the page cache
+ * again. Once a write has returned, no older page may be read.
+ */
+static int race(int direct, const char *name, uint32_t count)
+{
+	static uint64_t got[PAGE_WORDS];
+	uint32_t last = RACE_PAGES - 1, i, j, old = 0;
+	int fd = open(name, O_RDONLY);
+	uint64_t *pages;
+	pid_t reader;
+
+	if (fd < 0 || posix_memalign((void **)&pages, PAGE_BYTES, RACE_PAGES * PAGE_BYTES))
+		give_up(name);
+	reader = fork();
+	if (reader == 0)
+		for (;;)
+			read_page(fd, got, last);
+	for (i = 1; i <= count; i++) {
+		for (j = 0; j < RACE_PAGES; j++)
+			fill(pages + j * PAGE_WORDS, (uint16_t)(i % 60000 + 1), j);
+		if (pwrite(direct, pages, RACE_PAGES * PAGE_BYTES, 0) != RACE_PAGES * PAGE_BYTES)
+			give_up("write");
+		read_page(fd, got, last);
+		old += memcmp(got, pages + last * PAGE_WORDS, PAGE_BYTES) != 0;
+	}
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	if (old)
+		printf("filepages: %u of %u writes were not seen\n", old, count);
+	return old != 0;
+}
+
 static int range(int fd, int mode, uint32_t first, uint32_t count)
 {
 	if (fallocate(fd, mode, (off_t)first * PAGE_BYTES, (off_t)count * PAGE_BYTES))
@@ -104,7 +154,7 @@ int main(int argc, char **argv)
 	uint32_t first = argc > 3 ? (uint32_t)atoi(argv[3]) : 0;
 	uint32_t count = argc > 4 ? (uint32_t)atoi(argv[4]) : 0;
 	uint16_t round = (uint16_t)(argc > 5 ? atoi(argv[5]) : 0);
-	bool direct = !strcmp(what, "direct");
+	bool direct = !strcmp(what, "direct") || !strcmp(what, "race");
 	uint64_t *page = NULL;
 	int fd;
 
@@ -123,6 +173,8 @@ int main(int argc, char **argv)
 		return range(fd, FALLOC_FL_ZERO_RANGE, first, count);
 	if (!strcmp(what, "collapse"))
 		return range(fd, FALLOC_FL_COLLAPSE_RANGE, first, count);
+	if (!strcmp(what, "race"))
+		return race(fd, argv[2], first);
 	if (!strcmp(what, "size")) {
 		if (ftruncate(fd, (off_t)first * PAGE_BYTES))
 			give_up("truncate");

@@ -7,7 +7,7 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-cases="unchanged rewrite direct map size punch zero collapse number remount loop"
+cases="unchanged rewrite direct map size punch zero collapse number remount race loop"
 
 rig_begin
 PATH=$PATH:/usr/sbin:/sbin
@@ -49,6 +49,7 @@ done <<'END'
 1 truncation size punch
 2 invalidation direct
 4 flushes-on-removal rewrite
+8 a-look-for-writers race
 END
 daemon_stop
 say "PASS"
