@@ -234,6 +234,8 @@ static bool drop(struct tmem_bounce *bounce, const struct tmem_place *place, u64
 
 void tmem_bounce_drop(struct tmem_bounce *bounce, const struct tmem_place *place, u64 count)
 {
+	/* Whoever locked a file against puts has done so before he looks (put_or_flush()). */
+	smp_mb();
 	if (!list_empty_careful(&bounce->order))
 		wait_event(bounce->sent, !drop(bounce, place, count));
 }
