@@ -123,7 +123,8 @@ static uint32_t take_locked(struct slab *slab)
 	slab->used++;
 	if (!number) {
 		number = slab->issued;
-		tmem_store(&slab->issued, number + 1);
+		/* Whoever finds a number below it finds its sheet. */
+		tmem_store_release(&slab->issued, number + 1);
 		return number;
 	}
 	slab->free = tmem_load((uint32_t *)tmem_slab_at(slab, number));
