@@ -108,7 +108,7 @@ static void read_page(int fd, uint64_t *page, uint32_t number)
 }
 
 /*
- * The file's first pages are written directly and at once, @count times, while
+ * The file's first pages are written directly and at once, @count times at most, while
  * another process reads the last of them and throws it out of the page cache
  * again. Once a write has returned, no older page may be read.
  */
@@ -126,18 +126,18 @@ static int race(int direct, const char *name, uint32_t count)
 	if (reader == 0)
 		for (;;)
 			read_page(fd, got, last);
-	for (i = 1; i <= count; i++) {
+	for (i = 1; i <= count && !old; i++) {
 		for (j = 0; j < RACE_PAGES; j++)
 			fill(pages + j * PAGE_WORDS, (uint16_t)(i % 60000 + 1), j);
 		if (pwrite(direct, pages, RACE_PAGES * PAGE_BYTES, 0) != RACE_PAGES * PAGE_BYTES)
 			give_up("write");
 		read_page(fd, got, last);
-		old += memcmp(got, pages + last * PAGE_WORDS, PAGE_BYTES) != 0;
+		old = memcmp(got, pages + last * PAGE_WORDS, PAGE_BYTES) != 0;
 	}
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
 	if (old)
-		printf("filepages: %u of %u writes were not seen\n", old, count);
+		printf("filepages: write %u was not seen\n", i - 1);
 	return old != 0;
 }
 
