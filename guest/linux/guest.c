@@ -87,7 +87,7 @@ static void name(struct tmem_req *req, const struct tmem_place *place)
 	memcpy(req->object, place->object, sizeof(req->object));
 }
 
-/* What is done with pages, in one request; @flush: entries @place, without pages. */
+/* What became of each of @count pages: 0 to @most, or a code. */
 static int take_results(struct tmem_guest *guest, struct tmem_exchange *exchange, u32 count,
 			s32 most, s32 *result)
 {
