@@ -18,6 +18,7 @@
 
 #define ENTRIES	  4096u
 #define NAME_BITS 10
+#define PACE	  HZ /* that a reader waits, at most */
 
 struct entry {
 	struct hlist_node name;
@@ -33,6 +34,7 @@ struct tmem_bounce {
 	struct workqueue_struct *queue;
 	struct work_struct work;
 	wait_queue_head_t sent;
+	wait_queue_head_t spared; /* half of the pages are spare again */
 
 	/* All below; taken with interrupts off. */
 	spinlock_t lock;
@@ -67,6 +69,11 @@ static struct entry *find_locked(struct tmem_bounce *bounce, const struct tmem_p
 	return NULL;
 }
 
+static bool is_half_spare(const struct tmem_bounce *bounce)
+{
+	return READ_ONCE(bounce->spare_count) >= bounce->pages / 2;
+}
+
 static void free_locked(struct tmem_bounce *bounce, struct entry *entry)
 {
 	hash_del(&entry->name);
@@ -77,9 +84,10 @@ static void free_locked(struct tmem_bounce *bounce, struct entry *entry)
 	entry->sending = false;
 }
 
-/* @page NULL: a flush. */
-static void add(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
+/* @page NULL: a flush. False: there was no room for the page, and a flush is there instead. */
+static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
 {
+	bool is_kept = !page;
 	struct entry *entry;
 	unsigned long flags;
 
@@ -93,6 +101,7 @@ static void add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 		if (page && bounce->spare_count) {
 			entry->page = bounce->spare[--bounce->spare_count];
 			copy_highpage(entry->page, page);
+			is_kept = true;
 		}
 		hash_add(bounce->names, &entry->name, key_of(place));
 		list_move_tail(&entry->order, &bounce->order);
@@ -102,16 +111,23 @@ static void add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 		queue_work(bounce->queue, &bounce->work);
 	else
 		bounce->overflow();
+	return is_kept;
 }
 
-void tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
+bool tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
 {
-	add(bounce, place, page);
+	return add(bounce, place, page);
 }
 
 void tmem_bounce_flush(struct tmem_bounce *bounce, const struct tmem_place *place)
 {
-	add(bounce, place, NULL);
+	(void)add(bounce, place, NULL);
+}
+
+void tmem_bounce_pace(struct tmem_bounce *bounce)
+{
+	if (!is_half_spare(bounce))
+		(void)wait_event_killable_timeout(bounce->spared, is_half_spare(bounce), PACE);
 }
 
 /* The oldest that wait and are of one kind, up to @most of them. */
@@ -144,6 +160,8 @@ static void end(struct tmem_bounce *bounce, struct entry **batch, u32 count)
 		free_locked(bounce, batch[i]);
 	spin_unlock_irqrestore(&bounce->lock, flags);
 	wake_up_all(&bounce->sent);
+	if (is_half_spare(bounce))
+		wake_up_all(&bounce->spared);
 }
 
 static void send(struct work_struct *work)
@@ -257,6 +275,7 @@ int tmem_bounce_create(struct tmem_guest *guest, u32 pages, void (*overflow)(voi
 	bounce->overflow = overflow;
 	spin_lock_init(&bounce->lock);
 	init_waitqueue_head(&bounce->sent);
+	init_waitqueue_head(&bounce->spared);
 	INIT_WORK(&bounce->work, send);
 	INIT_LIST_HEAD(&bounce->order);
 	INIT_LIST_HEAD(&bounce->free);

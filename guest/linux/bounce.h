@@ -29,9 +29,16 @@ int tmem_bounce_create(struct tmem_guest *guest, u32 pages, void (*overflow)(voi
 		       struct tmem_bounce **bounce);
 void tmem_bounce_destroy(struct tmem_bounce *bounce);
 
-/* Any context. Afterwards the host has this page, or none. */
-void tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page);
+/* Any context. Afterwards the host has this page, or none. False: none, for want of room. */
+bool tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page);
 void tmem_bounce_flush(struct tmem_bounce *bounce, const struct tmem_place *place);
+
+/*
+ * May sleep, for a second at most. Those who read make room for it by having
+ * pages removed, by themselves or by others, who cannot wait: so readers do,
+ * until the host has taken half of what was there.
+ */
+void tmem_bounce_pace(struct tmem_bounce *bounce);
 
 /* May sleep. Takes it out. */
 enum tmem_found tmem_bounce_take(struct tmem_bounce *bounce, const struct tmem_place *place,

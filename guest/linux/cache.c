@@ -47,7 +47,7 @@ static struct {
 	bool closed; /* once set, nothing is put or got any more */
 
 	/* For people. */
-	atomic64_t puts, gets, hits, flushes;
+	atomic64_t puts, dropped, gets, hits, flushes;
 } cache;
 
 static bool wants(const struct inode *inode)
@@ -96,8 +96,10 @@ static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
 	struct tmem_place place = place_of(inode, index);
 
 	if (page) {
-		tmem_bounce_put(cache.bounce, &place, page);
-		atomic64_inc(&cache.puts);
+		if (tmem_bounce_put(cache.bounce, &place, page))
+			atomic64_inc(&cache.puts);
+		else
+			atomic64_inc(&cache.dropped);
 		/*
 		 * Asked only now: a writer that is not seen has not invalidated
 		 * yet, and finds the put in the ring when he does.
@@ -306,9 +308,11 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 	if (READ_ONCE(cache.closed) || !wants(inode)) {
 		result = original(inode, ahead, unit);
 	} else if (ahead) {
+		tmem_bounce_pace(cache.bounce);
 		while ((count = next_pages(ahead, page, cache.guest->batch)))
 			read_window(inode, ahead, page, count);
 	} else {
+		tmem_bounce_pace(cache.bounce);
 		page[0] = compat_unit_page(unit);
 		if (get_pages(inode, page, 1))
 			unlock_page(page[0]);
@@ -350,7 +354,7 @@ void tmem_cache_destroy(struct tmem_guest *guest)
 	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	tmem_bounce_destroy(cache.bounce);
 	cache.guest = NULL;
-	pr_info("tmem: clean pages: %lld put, %lld of %lld got, %lld flushes\n",
+	pr_info("tmem: clean pages: %lld put, %lld of %lld got, %lld flushes, %lld dropped\n",
 		atomic64_read(&cache.puts), atomic64_read(&cache.hits), atomic64_read(&cache.gets),
-		atomic64_read(&cache.flushes));
+		atomic64_read(&cache.flushes), atomic64_read(&cache.dropped));
 }

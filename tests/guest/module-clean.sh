@@ -27,7 +27,7 @@ mke2fs -q -t ext4 -O ^metadata_csum -d "$rig_work/files" "$rig_work/disk" || giv
 disk=(-drive "file=$rig_work/disk,format=raw,if=none,id=disk,cache=none,read-only=on"
 	-device virtio-blk-pci,drive=disk,disable-legacy=on)
 
-read_twice() { # GUEST CLEAN: sets $second to the sectors of the second pass
+read_twice() { # GUEST CLEAN: sets $second to the sectors of the second pass, $said to the module's last words
 	local report
 	rig_disk_size=1M
 	guest_start_module "$1" clean "tmem.clean=$2" "${disk[@]}"
@@ -37,13 +37,14 @@ read_twice() { # GUEST CLEAN: sets $second to the sectors of the second pass
 		fail "guest $1 complains"
 	[ "$(grep -c "^pass .* sha256=$sum" "$report")" = 2 ] || fail "guest $1 read something else"
 	second=$(sed -n 's/^pass two sectors=\([0-9]*\) .*/\1/p' "$report")
+	said=$(sed -n 's/.*tmem: clean pages: //p' "$report" | tr -d '\r')
 }
 
 daemon_start
 read_twice a 1
-[ "$second" -le $((pages * 8 / 100)) ] || fail "the second pass read $second sectors from the disk"
+[ "$second" -le $((pages * 8 / 100)) ] || fail "the second pass read $second sectors from the disk: $said"
 "$rig_tmem" check >/dev/null || fail "tmem check"
-say "PASS $((pages * 8)) sectors of file: the second pass read $second of them from the disk"
+say "PASS $((pages * 8)) sectors of file: the second pass read $second of them from the disk; $said"
 "$rig_tmem" remove a >/dev/null || fail "tmem remove"
 
 read_twice b 0
