@@ -252,7 +252,18 @@ static void flush_freed(struct work_struct *work)
 	mutex_unlock(&disk->there);
 }
 
-/* The last who had it open has closed it. */
+/*
+ * The last who had it open closes it: swapoff, when all slots are free. What
+ * is free is flushed when that returns.
+ */
+static void release(compat_disk_release_args)
+{
+	struct tmem_disk *disk = gendisk->private_data;
+
+	flush_work(&disk->flush);
+}
+
+/* Nobody knows it any more. */
 static void free_disk(struct gendisk *gendisk)
 {
 	struct tmem_disk *disk = gendisk->private_data;
@@ -266,6 +277,7 @@ static void free_disk(struct gendisk *gendisk)
 static const struct block_device_operations operations = {
 	.owner = THIS_MODULE,
 	.submit_bio = carry_out,
+	.release = release,
 	.free_disk = free_disk,
 #if COMPAT_RW_PAGE
 	.rw_page = rw_page,

@@ -12,6 +12,13 @@
 
 #define COMPAT_RW_PAGE (LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0))
 
+/* Of the operation release; who opened it how was said before 6.5. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define compat_disk_release_args struct gendisk *gendisk, fmode_t mode
+#else
+#define compat_disk_release_args struct gendisk *gendisk
+#endif
+
 /* Non-rotational, of blocks of @block bytes, with discard and write-zeroes. ERR_PTR. */
 static inline struct gendisk *compat_disk_alloc(u32 block)
 {
