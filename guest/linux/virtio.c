@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The transport over virtio. A device has one queue for news and some for
- * requests, of which each processor uses one. Whoever runs an exchange looks
- * for its answer himself for a moment, and then sleeps until the device's
- * interrupt; what he finds while he looks may be anybody's.
+ * requests, of which each processor uses one.
  *
  * A device that takes longer than timeout_ms, or says something that makes no
  * sense, is reset. Only when that is done does an exchange that it had come
@@ -16,39 +14,18 @@
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/virtio_fs.h>
 
 #include "compat/virtqueues.h"
 #include "guest.h"
+#include "queue.h"
 #include "transport.h"
 
-#define QUEUE_EXCHANGES 16u
-#define QUEUES_MAX	(COMPAT_QUEUES_MAX - 1)
+#define QUEUES_MAX (COMPAT_QUEUES_MAX - 1)
 
 /* Of a carrier that has room for a name, what that must begin with. */
 #define TAG "tmem"
-
-static unsigned int spin_us = 50;
-module_param(spin_us, uint, 0644);
-MODULE_PARM_DESC(spin_us, "microseconds to look for an answer before sleeping (50)");
-
-static unsigned int timeout_ms = 30000;
-module_param(timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms,
-		 "milliseconds after which a device that does not answer is given up (30000)");
-
-struct tmem_queue {
-	struct virtio_tmem *device;
-	struct virtqueue *vq;
-	spinlock_t lock; /* vq, free, sleepers, had of the exchanges; taken with interrupts off */
-	struct list_head free;
-	wait_queue_head_t room; /* for an exchange, or for descriptors */
-	u32 sleepers;		/* who wait for the interrupt */
-	struct tmem_exchange exchange[QUEUE_EXCHANGES];
-	bool had[QUEUE_EXCHANGES]; /* the device has it */
-};
 
 struct virtio_tmem {
 	struct tmem_transport transport;
@@ -65,41 +42,11 @@ static struct virtio_tmem *device_of(struct tmem_transport *transport)
 	return container_of(transport, struct virtio_tmem, transport);
 }
 
-static bool is_answered(struct tmem_exchange *exchange)
-{
-	return completion_done(&exchange->answered);
-}
-
-/* Hands every answer that is there to whoever waits for it. */
-static void collect_locked(struct tmem_queue *queue)
-{
-	struct tmem_exchange *exchange;
-	bool any = false;
-	u32 length;
-
-	while ((exchange = virtqueue_get_buf(queue->vq, &length))) {
-		exchange->length = length;
-		queue->had[exchange - queue->exchange] = false;
-		complete(&exchange->answered);
-		any = true;
-	}
-	if (any)
-		wake_up_all(&queue->room);
-}
-
-/* The interrupt. It stays on only as long as somebody sleeps. */
 static void answers_ready(struct virtqueue *vq)
 {
 	struct virtio_tmem *device = vq->vdev->priv;
-	struct tmem_queue *queue = &device->queue[vq->index - 1];
-	unsigned long flags;
 
-	spin_lock_irqsave(&queue->lock, flags);
-	virtqueue_disable_cb(vq);
-	do
-		collect_locked(queue);
-	while (queue->sleepers && !virtqueue_enable_cb(vq));
-	spin_unlock_irqrestore(&queue->lock, flags);
+	tmem_queue_answers(&device->queue[vq->index - 1]);
 }
 
 static void news_ready(struct virtqueue *vq)
@@ -109,24 +56,11 @@ static void news_ready(struct virtqueue *vq)
 static void reset_device(struct work_struct *work)
 {
 	struct virtio_tmem *device = container_of(work, struct virtio_tmem, reset);
-	u32 i, j;
+	u32 i;
 
 	virtio_reset_device(device->vdev);
-	for (i = 0; i < device->count; i++) {
-		struct tmem_queue *queue = &device->queue[i];
-		unsigned long flags;
-
-		spin_lock_irqsave(&queue->lock, flags);
-		for (j = 0; j < QUEUE_EXCHANGES; j++) {
-			if (!queue->had[j])
-				continue;
-			queue->had[j] = false;
-			queue->exchange[j].length = 0;
-			complete(&queue->exchange[j].answered);
-		}
-		spin_unlock_irqrestore(&queue->lock, flags);
-		wake_up_all(&queue->room);
-	}
+	for (i = 0; i < device->count; i++)
+		tmem_queue_release(&device->queue[i]);
 }
 
 static void give_up(struct tmem_transport *transport, const char *why)
@@ -139,148 +73,21 @@ static void give_up(struct tmem_transport *transport, const char *why)
 	queue_work(system_long_wq, &device->reset);
 }
 
-static struct tmem_exchange *take_free(struct tmem_queue *queue)
-{
-	struct tmem_exchange *exchange;
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	exchange = list_first_entry_or_null(&queue->free, struct tmem_exchange, link);
-	if (exchange)
-		list_del(&exchange->link);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return exchange;
-}
-
 static struct tmem_exchange *take(struct tmem_transport *transport)
 {
 	struct virtio_tmem *device = device_of(transport);
-	struct tmem_queue *queue = &device->queue[raw_smp_processor_id() % device->count];
-	struct tmem_exchange *exchange;
 
-	wait_event(queue->room, (exchange = take_free(queue)));
-	exchange->pages = 0;
-	exchange->to_guest = false;
-	return exchange;
+	return tmem_queue_take(&device->queue[raw_smp_processor_id() % device->count]);
 }
 
 static void give(struct tmem_transport *transport, struct tmem_exchange *exchange)
 {
-	struct tmem_queue *queue = exchange->queue;
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	list_add(&exchange->link, &queue->free);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	wake_up(&queue->room);
-}
-
-/* 0, -ENOSPC where the ring is full, or -EIO. */
-static int begin_locked(struct tmem_queue *queue, struct tmem_exchange *exchange)
-{
-	struct scatterlist *sg = exchange->sg, *sgs[3];
-	u32 i, parts = 1, readable = 1;
-
-	if (READ_ONCE(queue->device->gone))
-		return -EIO;
-	sg_init_table(sg, exchange->pages + 2);
-	sg_set_buf(sg, exchange->bytes, exchange->request_bytes);
-	sg_mark_end(sg);
-	sgs[0] = sg++;
-	if (exchange->pages && !exchange->to_guest)
-		sgs[readable++, parts++] = sg;
-	if (exchange->to_guest) {
-		sgs[parts++] = sg;
-		sg_set_buf(sg, exchange->bytes + EXCHANGE_ANSWER, exchange->answer_bytes);
-		sg++;
-	}
-	for (i = 0; i < exchange->pages; i++)
-		sg_set_page(sg++, exchange->page[i], PAGE_SIZE, 0);
-	if (exchange->pages)
-		sg_mark_end(sg - 1);
-	if (!exchange->to_guest) {
-		sgs[parts++] = sg;
-		sg_set_buf(sg, exchange->bytes + EXCHANGE_ANSWER, exchange->answer_bytes);
-		sg_mark_end(sg);
-	}
-	return virtqueue_add_sgs(queue->vq, sgs, readable, parts - readable, exchange, GFP_ATOMIC);
-}
-
-static int begin(struct tmem_queue *queue, struct tmem_exchange *exchange, bool *kick)
-{
-	unsigned long flags;
-	int error;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	error = begin_locked(queue, exchange);
-	if (error == -ENOSPC) {
-		collect_locked(queue);
-		error = begin_locked(queue, exchange);
-	}
-	if (!error) {
-		reinit_completion(&exchange->answered);
-		queue->had[exchange - queue->exchange] = true;
-		*kick = virtqueue_kick_prepare(queue->vq);
-	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return error;
-}
-
-static bool look(struct tmem_queue *queue, struct tmem_exchange *exchange)
-{
-	u64 until = ktime_get_ns() + READ_ONCE(spin_us) * 1000ull;
-	unsigned long flags;
-
-	do {
-		if (spin_trylock_irqsave(&queue->lock, flags)) {
-			collect_locked(queue);
-			spin_unlock_irqrestore(&queue->lock, flags);
-		}
-		if (is_answered(exchange))
-			return true;
-		cpu_relax();
-	} while (ktime_get_ns() < until);
-	return false;
-}
-
-static void sleep(struct tmem_queue *queue, struct tmem_exchange *exchange)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	queue->sleepers++;
-	while (!virtqueue_enable_cb(queue->vq))
-		collect_locked(queue);
-	spin_unlock_irqrestore(&queue->lock, flags);
-
-	if (!wait_for_completion_io_timeout(&exchange->answered,
-					    msecs_to_jiffies(READ_ONCE(timeout_ms)))) {
-		give_up(&queue->device->transport, "it does not answer");
-		wait_for_completion(&exchange->answered);
-	}
-
-	spin_lock_irqsave(&queue->lock, flags);
-	if (!--queue->sleepers)
-		virtqueue_disable_cb(queue->vq);
-	spin_unlock_irqrestore(&queue->lock, flags);
+	tmem_queue_give(exchange->queue, exchange);
 }
 
 static int run(struct tmem_transport *transport, struct tmem_exchange *exchange)
 {
-	struct tmem_queue *queue = exchange->queue;
-	bool kick = false;
-	int error;
-
-	/* Others' answers make room, and they do come: or the device is given up. */
-	while ((error = begin(queue, exchange, &kick)) == -ENOSPC)
-		wait_event_timeout(queue->room, false, 1);
-	if (error)
-		return -EIO;
-	if (kick)
-		virtqueue_notify(queue->vq);
-	if (!look(queue, exchange))
-		sleep(queue, exchange);
-	return exchange->length ? 0 : -EIO;
+	return tmem_queue_run(exchange->queue, exchange);
 }
 
 static const struct tmem_transport_ops ops = {
@@ -292,38 +99,21 @@ static const struct tmem_transport_ops ops = {
 
 static void free_queues(struct virtio_tmem *device)
 {
-	u32 i, j;
+	u32 i;
 
 	for (i = 0; i < device->count; i++)
-		for (j = 0; j < QUEUE_EXCHANGES; j++)
-			free_page((unsigned long)device->queue[i].exchange[j].bytes);
+		tmem_queue_exit(&device->queue[i]);
 }
 
 static int init_queues(struct virtio_tmem *device, struct virtqueue **vqs)
 {
-	u32 i, j;
+	int error = 0;
+	u32 i;
 
-	for (i = 0; i < device->count; i++) {
-		struct tmem_queue *queue = &device->queue[i];
-
-		queue->device = device;
-		queue->vq = vqs[i];
-		spin_lock_init(&queue->lock);
-		INIT_LIST_HEAD(&queue->free);
-		init_waitqueue_head(&queue->room);
-		for (j = 0; j < QUEUE_EXCHANGES; j++) {
-			struct tmem_exchange *exchange = &queue->exchange[j];
-
-			exchange->queue = queue;
-			init_completion(&exchange->answered);
-			exchange->bytes = (u8 *)get_zeroed_page(GFP_KERNEL);
-			if (!exchange->bytes)
-				return -ENOMEM;
-			list_add(&exchange->link, &queue->free);
-		}
-		virtqueue_disable_cb(queue->vq);
-	}
-	return 0;
+	for (i = 0; i < device->count && !error; i++)
+		error = tmem_queue_init(&device->queue[i], &device->transport, &device->gone,
+					vqs[i]);
+	return error;
 }
 
 /* A file system's device is only a carrier if it is called so. */
