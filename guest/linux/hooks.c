@@ -66,8 +66,12 @@ static int install_detour(struct tmem_detour *detour)
 
 static int install_probe(struct tmem_probe *probe)
 {
-	int error = register_kprobe(&probe->kprobe);
+	int error;
 
+	/* One that was there before still has what it found then, which it may not bring. */
+	probe->kprobe.addr = NULL;
+	probe->kprobe.flags = 0;
+	error = register_kprobe(&probe->kprobe);
 	probe->there = !error;
 	return error;
 }
