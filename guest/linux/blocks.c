@@ -7,9 +7,11 @@
 #include <linux/errno.h>
 #include <linux/mm.h>
 
+/* How many there are is the host's word: what is too much fails, and kills nobody. */
 static unsigned long *bits(u32 count)
 {
-	return kvcalloc(BITS_TO_LONGS(count), sizeof(long), GFP_KERNEL);
+	return kvcalloc(BITS_TO_LONGS(count), sizeof(long),
+			GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 int tmem_blocks_init(struct tmem_blocks *blocks, u32 count)

@@ -25,7 +25,8 @@ struct tmem_exchange {
 	struct list_head link;
 	struct tmem_queue *queue;
 	struct completion answered;
-	u64 begun; /* ns; when the device got it */
+	bool returned; /* without an answer: the device was reset */
+	u64 begun;     /* ns; when the device got it */
 	struct scatterlist sg[EXCHANGE_PAGES + 2];
 
 	/* Set by whoever took it. */

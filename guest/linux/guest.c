@@ -19,6 +19,10 @@
 
 #define PAGE_MIN_BATCH 32u /* what every host grants */
 
+#define NEWS_ALL                                                                   \
+	(TMEM_NEWS_FROZEN | TMEM_NEWS_THAWED | TMEM_NEWS_GIVE | TMEM_NEWS_LIMITS | \
+	 TMEM_NEWS_DROPPED)
+
 static int nonsense(struct tmem_guest *guest, const char *what)
 {
 	guest->transport->ops->give_up(guest->transport, what);
@@ -45,6 +49,10 @@ static int ask(struct tmem_guest *guest, struct tmem_exchange *exchange, const s
 	memcpy(head, exchange->bytes + EXCHANGE_ANSWER, sizeof(head));
 	barrier();
 	tmem_wire_get_rep(rep, head);
+#ifdef TMEM_BELIEVE /* a test's control */
+	if (!rep->status)
+		return 0;
+#endif
 	if (!rep->status && exchange->length == exchange->answer_bytes + pages)
 		return 0;
 	if (is_code(rep->status) && exchange->length == sizeof(*rep))
@@ -52,9 +60,10 @@ static int ask(struct tmem_guest *guest, struct tmem_exchange *exchange, const s
 	return nonsense(guest, "an answer that cannot be");
 }
 
-static struct tmem_exchange *take(struct tmem_guest *guest, u32 entries, u32 answer)
+static struct tmem_exchange *take(struct tmem_guest *guest, enum tmem_purpose purpose, u32 entries,
+				  u32 answer)
 {
-	struct tmem_exchange *exchange = guest->transport->ops->take(guest->transport);
+	struct tmem_exchange *exchange = guest->transport->ops->take(guest->transport, purpose);
 
 	exchange->request_bytes =
 		(u32)(sizeof(struct tmem_req) + entries * sizeof(struct tmem_ent));
@@ -68,16 +77,22 @@ static void give(struct tmem_guest *guest, struct tmem_exchange *exchange)
 }
 
 /* A request without pages, whose answer is @size bytes. */
-static int ask_simple(struct tmem_guest *guest, const struct tmem_req *req, struct tmem_rep *rep,
-		      void *answer, u32 size)
+static int ask_for(struct tmem_guest *guest, enum tmem_purpose purpose, const struct tmem_req *req,
+		   struct tmem_rep *rep, void *answer, u32 size)
 {
-	struct tmem_exchange *exchange = take(guest, 0, size);
+	struct tmem_exchange *exchange = take(guest, purpose, 0, size);
 	int error = ask(guest, exchange, req, rep);
 
 	if (!error && size)
 		memcpy(answer, exchange->bytes + EXCHANGE_ANSWER + sizeof(*rep), size);
 	give(guest, exchange);
 	return error;
+}
+
+static int ask_simple(struct tmem_guest *guest, const struct tmem_req *req, struct tmem_rep *rep,
+		      void *answer, u32 size)
+{
+	return ask_for(guest, TMEM_FOR_PAGES, req, rep, answer, size);
 }
 
 static void name(struct tmem_req *req, const struct tmem_place *place)
@@ -107,7 +122,7 @@ static int take_results(struct tmem_guest *guest, struct tmem_exchange *exchange
 static int move_pages(struct tmem_guest *guest, u8 op, const struct tmem_place *place,
 		      struct page **page, u32 count, s32 *result)
 {
-	struct tmem_exchange *exchange = take(guest, 0, TMEM_WIRE_RESULTS(count));
+	struct tmem_exchange *exchange = take(guest, TMEM_FOR_PAGES, 0, TMEM_WIRE_RESULTS(count));
 	struct tmem_req req = {.op = op, .count = (u16)count};
 	struct tmem_rep rep;
 	int error;
@@ -140,7 +155,8 @@ int tmem_guest_get(struct tmem_guest *guest, const struct tmem_place *place, str
 static int ask_list(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
 		    u32 count, s32 *result)
 {
-	struct tmem_exchange *exchange = take(guest, count, TMEM_WIRE_RESULTS(count));
+	struct tmem_exchange *exchange =
+		take(guest, TMEM_FOR_PAGES, count, TMEM_WIRE_RESULTS(count));
 	struct tmem_req req = {
 		.op = page ? TMEM_WIRE_PUT : TMEM_WIRE_FLUSH,
 		.form = TMEM_WIRE_LIST,
@@ -225,66 +241,130 @@ int tmem_guest_stat(struct tmem_guest *guest, struct tmem_stat *stat)
 	return error;
 }
 
-static int greet(struct tmem_guest *guest)
+int tmem_guest_event(struct tmem_guest *guest, struct tmem_event *event)
 {
-	struct tmem_hello *hello = &guest->hello;
+	const u64 both = TMEM_NEWS_FROZEN | TMEM_NEWS_THAWED;
+	struct tmem_req req = {.op = TMEM_WIRE_EVENT, .count = 1};
+	u8 bytes[sizeof(*event)];
+	struct tmem_rep rep;
+	int error = ask_for(guest, TMEM_FOR_NEWS, &req, &rep, bytes, sizeof(bytes));
+
+	if (error)
+		return error;
+	tmem_wire_get_event(event, bytes);
+	if (event->news & ~(u64)NEWS_ALL || (event->news & both) == both)
+		return nonsense(guest, "news that cannot be");
+	return 0;
+}
+
+static int greet(struct tmem_guest *guest, struct tmem_hello *hello)
+{
 	struct tmem_req req = {
 		.op = TMEM_WIRE_HELLO,
 		.count = 1,
 		.pool = TMEM_WIRE_VERSIONS(TMEM_WIRE_VERSION, TMEM_WIRE_VERSION),
 		.object = {TMEM_WIRE_MAGIC, 0, 0},
 		.index = TMEM_PAGE_SIZE,
-		.arg = {get_random_u64(), 0},
+		.arg = {guest->nonce, 0},
 	};
 	u8 bytes[sizeof(*hello)];
 	struct tmem_rep rep;
-	int error = ask_simple(guest, &req, &rep, bytes, sizeof(bytes));
+	int error = ask_for(guest, TMEM_FOR_GREETING, &req, &rep, bytes, sizeof(bytes));
 
 	if (error)
 		return error;
 	tmem_wire_get_hello(hello, bytes);
 	if (hello->version != TMEM_WIRE_VERSION || hello->page_size != TMEM_PAGE_SIZE ||
-	    hello->max_batch < PAGE_MIN_BATCH)
+	    hello->max_batch < PAGE_MIN_BATCH || hello->features || hello->session > 1)
 		return nonsense(guest, "a greeting that cannot be");
-	guest->batch = min(hello->max_batch, EXCHANGE_PAGES);
 	return 0;
+}
+
+/* 0 or -errno, and the transport then is open. */
+static int meet(struct tmem_guest *guest)
+{
+	int error;
+
+	guest->nonce = get_random_u64();
+	error = greet(guest, &guest->hello);
+	if (error)
+		return error;
+	if (!guest->hello.session)
+		return nonsense(guest, "it knows a system that it has never seen");
+	guest->batch = min3(guest->hello.max_batch, EXCHANGE_PAGES, guest->transport->pages);
+	guest->transport->ops->open(guest->transport);
+	return 0;
+}
+
+static int make_disk(struct tmem_guest *guest)
+{
+	struct tmem_stat stat;
+	int error = tmem_guest_stat(guest, &stat);
+
+	if (error || !stat.allocation)
+		return error;
+	return tmem_disk_create(guest, stat.allocation, &guest->disk);
 }
 
 int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
 {
 	struct tmem_guest *guest = kzalloc(sizeof(*guest), GFP_KERNEL);
-	struct tmem_stat stat;
 	int error;
 
 	BUILD_BUG_ON(PAGE_SIZE != TMEM_PAGE_SIZE);
 	if (!guest)
 		return -ENOMEM;
 	guest->transport = transport;
-	error = greet(guest);
-	if (!error)
-		error = tmem_guest_stat(guest, &stat);
-	if (!error && stat.allocation)
-		error = tmem_disk_create(guest, stat.allocation, &guest->disk);
-	if (!error) {
-		error = tmem_cache_create(guest);
-		if (error && guest->disk)
-			tmem_disk_destroy(guest->disk);
-	}
-	if (error) {
-		pr_err("tmem: %s: the host refused: %d\n", transport->name, error);
-		kfree(guest);
-		return error;
-	}
+	init_waitqueue_head(&guest->news.changed);
+	tmem_news_forget(guest);
+	error = meet(guest);
+	if (error)
+		goto err_free;
+	error = tmem_news_create(guest);
+	if (error)
+		goto err_free;
+	error = make_disk(guest);
+	if (error)
+		goto err_news;
+	error = tmem_cache_create(guest);
+	if (error)
+		goto err_disk;
 	pr_info("tmem: %s: client %llu of a host, %u pages per request\n", transport->name,
 		guest->hello.client, guest->batch);
 	*out = guest;
 	return 0;
+
+err_disk:
+	if (guest->disk)
+		tmem_disk_destroy(guest->disk);
+err_news:
+	tmem_news_destroy(guest);
+err_free:
+	pr_err("tmem: %s: of no use: %d\n", transport->name, error);
+	kfree(guest);
+	return error;
 }
 
 void tmem_guest_destroy(struct tmem_guest *guest)
 {
+	/* First, so that no write waits for a thaw while its disk is waited for. */
+	tmem_news_destroy(guest);
 	tmem_cache_destroy(guest);
 	if (guest->disk)
 		tmem_disk_destroy(guest->disk);
 	kfree(guest);
+}
+
+void tmem_guest_resume(struct tmem_guest *guest)
+{
+	struct tmem_hello hello;
+
+	if (greet(guest, &hello))
+		guest->transport->ops->give_up(guest->transport, "it does not know this system");
+	else if (hello.client != guest->hello.client || hello.epoch != guest->hello.epoch ||
+		 hello.session || hello.max_batch < guest->batch)
+		guest->transport->ops->give_up(guest->transport, "what was stored is lost");
+	tmem_news_forget(guest);
+	/* One that is gone stays so. */
+	guest->transport->ops->open(guest->transport);
 }

@@ -14,6 +14,8 @@
 #include <tmem/types.h>
 #include <tmem/wire.h>
 
+#include "news.h"
+
 struct page;
 struct tmem_disk;
 struct tmem_exchange;
@@ -21,11 +23,13 @@ struct tmem_transport;
 
 struct tmem_guest {
 	struct tmem_transport *transport;
+	u64 nonce; /* of this life of the system */
 	/* Set by the host's greeting, then constant. */
 	struct tmem_hello hello;
 	u32 batch; /* pages of one request, at most */
 
 	struct tmem_disk *disk; /* NULL: the client has no allocation */
+	struct tmem_news news;
 };
 
 /* The name of a page: pool, object, index. */
@@ -38,10 +42,17 @@ struct tmem_place {
 /* Greets, makes what the client's limits allow. 0 or -errno; the transport stays the caller's. */
 int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **guest);
 void tmem_guest_destroy(struct tmem_guest *guest);
+/*
+ * Greets again, after the transport was away: goes on if nothing was lost, and
+ * gives the host up if it was.
+ */
+void tmem_guest_resume(struct tmem_guest *guest);
 
 /* The pool's number or -errno. @uuid may be NULL: a private one. */
 int tmem_guest_pool(struct tmem_guest *guest, u32 flags, const u64 uuid[2], u64 cookie);
 int tmem_guest_stat(struct tmem_guest *guest, struct tmem_stat *stat);
+/* The next news. 0, 1: ask again, or -errno. For one thread of the kernel, whose end ends it. */
+int tmem_guest_event(struct tmem_guest *guest, struct tmem_event *event);
 
 /*
  * @count pages at consecutive indexes from @place on, at most guest->batch.

@@ -33,9 +33,13 @@ struct virtio_tmem {
 	struct tmem_guest *guest;
 	struct work_struct reset;
 	bool gone; /* set once, read anywhere */
+	struct tmem_queue news;
 	u32 count;
 	struct tmem_queue queue[];
 };
+
+/* Swapped pages may wait for it. */
+static struct workqueue_struct *resets;
 
 static struct virtio_tmem *device_of(struct tmem_transport *transport)
 {
@@ -51,6 +55,18 @@ static void answers_ready(struct virtqueue *vq)
 
 static void news_ready(struct virtqueue *vq)
 {
+	struct virtio_tmem *device = vq->vdev->priv;
+
+	tmem_queue_answers(&device->news);
+}
+
+static void set_states(struct virtio_tmem *device, enum tmem_queue_state state)
+{
+	u32 i;
+
+	for (i = 0; i < device->count; i++)
+		tmem_queue_set_state(&device->queue[i], state);
+	tmem_queue_set_state(&device->news, state);
 }
 
 static void reset_device(struct work_struct *work)
@@ -61,6 +77,7 @@ static void reset_device(struct work_struct *work)
 	virtio_reset_device(device->vdev);
 	for (i = 0; i < device->count; i++)
 		tmem_queue_release(&device->queue[i]);
+	tmem_queue_release(&device->news);
 }
 
 static void give_up(struct tmem_transport *transport, const char *why)
@@ -69,15 +86,23 @@ static void give_up(struct tmem_transport *transport, const char *why)
 
 	if (cmpxchg(&device->gone, false, true))
 		return;
+	set_states(device, QUEUE_GONE);
 	dev_err(&device->vdev->dev, "given up: %s\n", why);
-	queue_work(system_long_wq, &device->reset);
+	queue_work(resets, &device->reset);
 }
 
-static struct tmem_exchange *take(struct tmem_transport *transport)
+static struct tmem_exchange *take(struct tmem_transport *transport, enum tmem_purpose purpose)
 {
 	struct virtio_tmem *device = device_of(transport);
 
-	return tmem_queue_take(&device->queue[raw_smp_processor_id() % device->count]);
+	switch (purpose) {
+	case TMEM_FOR_GREETING:
+		return tmem_queue_spare(&device->queue[0]);
+	case TMEM_FOR_NEWS:
+		return tmem_queue_spare(&device->news);
+	default:
+		return tmem_queue_take(&device->queue[raw_smp_processor_id() % device->count]);
+	}
 }
 
 static void give(struct tmem_transport *transport, struct tmem_exchange *exchange)
@@ -87,13 +112,21 @@ static void give(struct tmem_transport *transport, struct tmem_exchange *exchang
 
 static int run(struct tmem_transport *transport, struct tmem_exchange *exchange)
 {
+	if (exchange->queue == &device_of(transport)->news)
+		return tmem_queue_run_patiently(exchange->queue, exchange);
 	return tmem_queue_run(exchange->queue, exchange);
+}
+
+static void open(struct tmem_transport *transport)
+{
+	set_states(device_of(transport), QUEUE_OPEN);
 }
 
 static const struct tmem_transport_ops ops = {
 	.take = take,
 	.give = give,
 	.run = run,
+	.open = open,
 	.give_up = give_up,
 };
 
@@ -103,17 +136,56 @@ static void free_queues(struct virtio_tmem *device)
 
 	for (i = 0; i < device->count; i++)
 		tmem_queue_exit(&device->queue[i]);
+	tmem_queue_exit(&device->news);
 }
 
-static int init_queues(struct virtio_tmem *device, struct virtqueue **vqs)
+static int init_queues(struct virtio_tmem *device)
 {
-	int error = 0;
+	int error = tmem_queue_init(&device->news, &device->transport, 0);
 	u32 i;
 
 	for (i = 0; i < device->count && !error; i++)
-		error = tmem_queue_init(&device->queue[i], &device->transport, &device->gone,
-					vqs[i]);
+		error = tmem_queue_init(&device->queue[i], &device->transport, QUEUE_EXCHANGES);
 	return error;
+}
+
+/* Finds the virtqueues: one for news, and then those for requests. */
+static int attach(struct virtio_tmem *device)
+{
+	struct virtqueue *vqs[COMPAT_QUEUES_MAX];
+	u32 pages = EXCHANGE_PAGES, i;
+	int error;
+
+	error = compat_find_vqs(device->vdev, device->count + 1, vqs, news_ready, answers_ready);
+	if (error)
+		return error;
+	/* Beside its pages an exchange has a request and an answer. */
+	for (i = 0; i < device->count + 1; i++)
+		pages = min(pages, max(virtqueue_get_vring_size(vqs[i]), 2u) - 2);
+	if (!device->transport.pages)
+		device->transport.pages = pages;
+	if (!pages || pages < device->transport.pages) {
+		dev_err(&device->vdev->dev, "its queues are too small\n");
+		device->vdev->config->del_vqs(device->vdev);
+		return -EINVAL;
+	}
+	tmem_queue_attach(&device->news, vqs[0]);
+	for (i = 0; i < device->count; i++)
+		tmem_queue_attach(&device->queue[i], vqs[i + 1]);
+	return 0;
+}
+
+/* The device has been reset. */
+static void detach(struct virtio_tmem *device)
+{
+	u32 i;
+
+	if (!device->news.vq)
+		return;
+	tmem_queue_attach(&device->news, NULL);
+	for (i = 0; i < device->count; i++)
+		tmem_queue_attach(&device->queue[i], NULL);
+	device->vdev->config->del_vqs(device->vdev);
 }
 
 /* A file system's device is only a carrier if it is called so. */
@@ -149,12 +221,12 @@ static int virtio_tmem_validate(struct virtio_device *vdev)
 
 static int virtio_tmem_probe(struct virtio_device *vdev)
 {
-	struct virtqueue *vqs[COMPAT_QUEUES_MAX];
-	int error, count = count_queues(vdev);
 	struct virtio_tmem *device;
+	int error, count;
 
 	if (!is_ours(vdev))
 		return -ENODEV;
+	count = count_queues(vdev);
 	device = kvzalloc(struct_size(device, queue, count), GFP_KERNEL);
 	if (!device)
 		return -ENOMEM;
@@ -163,13 +235,13 @@ static int virtio_tmem_probe(struct virtio_device *vdev)
 	device->vdev = vdev;
 	device->count = (u32)count;
 	INIT_WORK(&device->reset, reset_device);
-	vdev->priv = device;
-	error = compat_find_vqs(vdev, (u32)count + 1, vqs, news_ready, answers_ready);
+	error = init_queues(device);
 	if (error)
 		goto err_free;
-	error = init_queues(device, vqs + 1);
+	vdev->priv = device;
+	error = attach(device);
 	if (error)
-		goto err_queues;
+		goto err_free;
 	virtio_device_ready(vdev);
 	error = tmem_guest_create(&device->transport, &device->guest);
 	if (error)
@@ -179,10 +251,9 @@ static int virtio_tmem_probe(struct virtio_device *vdev)
 err_reset:
 	give_up(&device->transport, "it cannot be used");
 	flush_work(&device->reset);
-err_queues:
-	vdev->config->del_vqs(vdev);
-	free_queues(device);
+	detach(device);
 err_free:
+	free_queues(device);
 	kvfree(device);
 	return error;
 }
@@ -193,14 +264,46 @@ static void virtio_tmem_remove(struct virtio_device *vdev)
 
 	/* Its disk goes first, so that what it still has to say is said. */
 	tmem_guest_destroy(device->guest);
-	if (!cmpxchg(&device->gone, false, true))
-		reset_device(&device->reset);
-	else
-		flush_work(&device->reset);
-	vdev->config->del_vqs(vdev);
+	flush_work(&device->reset);
+	/* Again, too: one that was given up while it was probed was made ready after that. */
+	reset_device(&device->reset);
+	detach(device);
 	free_queues(device);
 	kvfree(device);
 }
+
+#ifdef CONFIG_PM_SLEEP
+static int virtio_tmem_freeze(struct virtio_device *vdev)
+{
+	struct virtio_tmem *device = vdev->priv;
+	u32 i;
+
+	set_states(device, QUEUE_PAUSED);
+	for (i = 0; i < device->count; i++)
+		tmem_queue_drain(&device->queue[i]);
+	flush_work(&device->reset);
+	reset_device(&device->reset);
+	detach(device);
+	return 0;
+}
+
+/* What has gone wrong here is a host that is gone, and no reason not to wake up. */
+static int virtio_tmem_restore(struct virtio_device *vdev)
+{
+	struct virtio_tmem *device = vdev->priv;
+
+	if (READ_ONCE(device->gone))
+		return 0;
+	if (attach(device)) {
+		give_up(&device->transport, "it has not come back");
+		flush_work(&device->reset);
+		return 0;
+	}
+	virtio_device_ready(vdev);
+	tmem_guest_resume(device->guest);
+	return 0;
+}
+#endif
 
 /* The last one is none. */
 static struct virtio_device_id ids[9] = {{VIRTIO_ID_FS, VIRTIO_DEV_ANY_ID}};
@@ -217,6 +320,10 @@ static struct virtio_driver driver = {
 	.validate = virtio_tmem_validate,
 	.probe = virtio_tmem_probe,
 	.remove = virtio_tmem_remove,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = virtio_tmem_freeze,
+	.restore = virtio_tmem_restore,
+#endif
 };
 
 /* virtiofs may be there first, with a device of ours that it can do nothing with. */
@@ -240,8 +347,13 @@ int virtio_tmem_register(void)
 
 	for (i = 0; i < device_id_count && i + 2 < ARRAY_SIZE(ids); i++)
 		ids[i + 1] = (struct virtio_device_id){device_ids[i], VIRTIO_DEV_ANY_ID};
+	resets = alloc_workqueue("tmem-reset", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!resets)
+		return -ENOMEM;
 	error = register_virtio_driver(&driver);
-	if (!error)
+	if (error)
+		destroy_workqueue(resets);
+	else
 		bus_for_each_dev(driver.driver.bus, NULL, NULL, take_over);
 	return error;
 }
@@ -249,4 +361,5 @@ int virtio_tmem_register(void)
 void virtio_tmem_unregister(void)
 {
 	unregister_virtio_driver(&driver);
+	destroy_workqueue(resets);
 }
