@@ -5,6 +5,7 @@
  *
  *	filepages write|direct|map FILE FIRST COUNT ROUND	pages of that round
  *	filepages check|random     FILE FIRST COUNT ROUND	round 0: zeros
+ *	filepages survey           FILE FIRST COUNT ROUND	read directly, and counted by kind
  *	filepages punch|zero|collapse FILE FIRST COUNT		ranges, by fallocate
  *	filepages race FILE COUNT				direct writes beside readers
  *	filepages size FILE COUNT
@@ -96,6 +97,27 @@ static int check_pages(int fd, uint64_t *page, uint32_t first, uint32_t count, u
 	return bad != 0;
 }
 
+/* What is there, whatever it is: an error is a kind too. */
+static void survey(int fd, uint64_t *got, uint32_t first, uint32_t count, uint16_t round)
+{
+	static uint64_t page[PAGE_WORDS], zeros[PAGE_WORDS];
+	uint32_t right = 0, wrong = 0, zero = 0, error = 0, i;
+
+	for (i = first; i < first + count; i++) {
+		fill(page, round, i);
+		memset(got, 0xee, PAGE_BYTES);
+		if (pread(fd, got, PAGE_BYTES, (off_t)i * PAGE_BYTES) != (ssize_t)PAGE_BYTES)
+			error++;
+		else if (!memcmp(got, page, PAGE_BYTES))
+			right++;
+		else if (!memcmp(got, zeros, PAGE_BYTES))
+			zero++;
+		else
+			wrong++;
+	}
+	printf("right=%u wrong=%u zero=%u error=%u\n", right, wrong, zero, error);
+}
+
 /* Through the page cache, but not from it. */
 static void read_page(int fd, uint64_t *page, uint32_t number)
 {
@@ -154,7 +176,8 @@ int main(int argc, char **argv)
 	uint32_t first = argc > 3 ? (uint32_t)atoi(argv[3]) : 0;
 	uint32_t count = argc > 4 ? (uint32_t)atoi(argv[4]) : 0;
 	uint16_t round = (uint16_t)(argc > 5 ? atoi(argv[5]) : 0);
-	bool direct = !strcmp(what, "direct") || !strcmp(what, "race");
+	bool look = !strcmp(what, "survey");
+	bool direct = !strcmp(what, "direct") || !strcmp(what, "race") || look;
 	uint64_t *page = NULL;
 	int fd;
 
@@ -180,7 +203,9 @@ int main(int argc, char **argv)
 			give_up("truncate");
 		return 0;
 	}
-	if (!strcmp(what, "map"))
+	if (look)
+		survey(fd, page, first, count, round);
+	else if (!strcmp(what, "map"))
 		map_pages(fd, page, first, count, round);
 	else if (direct || !strcmp(what, "write"))
 		write_pages(fd, page, first, count, round);
