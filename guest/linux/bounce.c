@@ -18,6 +18,7 @@
 
 #define ENTRIES	  4096u
 #define NAME_BITS 10
+#define LINGER	  (HZ / 10)
 #define PACE	  HZ /* that a reader waits, at most */
 
 struct entry {
@@ -32,7 +33,8 @@ struct tmem_bounce {
 	struct tmem_guest *guest;
 	void (*overflow)(void);
 	struct workqueue_struct *queue;
-	struct work_struct work;
+	struct work_struct work;  /* sends as long as there are whole requests */
+	struct delayed_work rest; /* sends all that waits */
 	wait_queue_head_t sent;
 	wait_queue_head_t spared; /* half of the pages are spare again */
 
@@ -41,6 +43,7 @@ struct tmem_bounce {
 	DECLARE_HASHTABLE(names, NAME_BITS);
 	struct list_head order;
 	struct list_head free;
+	u32 waiting; /* entries that nobody sends yet */
 	u32 spare_count;
 	u32 pages;
 	struct page **spare;
@@ -77,6 +80,7 @@ static bool is_half_spare(const struct tmem_bounce *bounce)
 static void free_locked(struct tmem_bounce *bounce, struct entry *entry)
 {
 	hash_del(&entry->name);
+	bounce->waiting -= !entry->sending;
 	list_move(&entry->order, &bounce->free);
 	if (entry->page)
 		bounce->spare[bounce->spare_count++] = entry->page;
@@ -87,7 +91,7 @@ static void free_locked(struct tmem_bounce *bounce, struct entry *entry)
 /* @page NULL: a flush. False: there was no room for the page, and a flush is there instead. */
 static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
 {
-	bool is_kept = !page;
+	bool is_kept = !page, is_enough = false;
 	struct entry *entry;
 	unsigned long flags;
 
@@ -105,12 +109,15 @@ static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 		}
 		hash_add(bounce->names, &entry->name, key_of(place));
 		list_move_tail(&entry->order, &bounce->order);
+		is_enough = ++bounce->waiting >= bounce->guest->batch;
 	}
 	spin_unlock_irqrestore(&bounce->lock, flags);
-	if (entry)
+	if (!entry)
+		bounce->overflow();
+	else if (is_enough)
 		queue_work(bounce->queue, &bounce->work);
 	else
-		bounce->overflow();
+		queue_delayed_work(bounce->queue, &bounce->rest, LINGER);
 	return is_kept;
 }
 
@@ -130,8 +137,8 @@ void tmem_bounce_pace(struct tmem_bounce *bounce)
 		(void)wait_event_killable_timeout(bounce->spared, is_half_spare(bounce), PACE);
 }
 
-/* The oldest that wait and are of one kind, up to @most of them. */
-static u32 begin(struct tmem_bounce *bounce, struct entry **batch, u32 most)
+/* The oldest that wait and are of one kind, up to @most of them; none if fewer than @least wait. */
+static u32 begin(struct tmem_bounce *bounce, struct entry **batch, u32 least, u32 most)
 {
 	struct entry *entry;
 	unsigned long flags;
@@ -140,10 +147,12 @@ static u32 begin(struct tmem_bounce *bounce, struct entry **batch, u32 most)
 	spin_lock_irqsave(&bounce->lock, flags);
 	list_for_each_entry(entry, &bounce->order, order)
 	{
-		if (count == most || (count && !entry->page != !batch[0]->page) ||
+		if (bounce->waiting + count < least || count == most ||
+		    (count && !entry->page != !batch[0]->page) ||
 		    (count && entry->place.pool != batch[0]->place.pool))
 			break;
 		entry->sending = true;
+		bounce->waiting--;
 		batch[count++] = entry;
 	}
 	spin_unlock_irqrestore(&bounce->lock, flags);
@@ -164,15 +173,14 @@ static void end(struct tmem_bounce *bounce, struct entry **batch, u32 count)
 		wake_up_all(&bounce->spared);
 }
 
-static void send(struct work_struct *work)
+static void send(struct tmem_bounce *bounce, u32 least)
 {
-	struct tmem_bounce *bounce = container_of(work, struct tmem_bounce, work);
 	struct tmem_place place[EXCHANGE_PAGES];
 	struct entry *batch[EXCHANGE_PAGES];
 	struct page *page[EXCHANGE_PAGES];
 	u32 count, i;
 
-	while ((count = begin(bounce, batch, bounce->guest->batch))) {
+	while ((count = begin(bounce, batch, least, bounce->guest->batch))) {
 		for (i = 0; i < count; i++) {
 			place[i] = batch[i]->place;
 			page[i] = batch[i]->page;
@@ -184,6 +192,20 @@ static void send(struct work_struct *work)
 			(void)tmem_guest_flush(bounce->guest, place, count);
 		end(bounce, batch, count);
 	}
+}
+
+static void send_whole(struct work_struct *work)
+{
+	struct tmem_bounce *bounce = container_of(work, struct tmem_bounce, work);
+
+	send(bounce, bounce->guest->batch);
+	if (READ_ONCE(bounce->waiting))
+		queue_delayed_work(bounce->queue, &bounce->rest, LINGER);
+}
+
+static void send_rest(struct work_struct *work)
+{
+	send(container_of(to_delayed_work(work), struct tmem_bounce, rest), 1);
 }
 
 static bool is_sending(struct tmem_bounce *bounce, const struct tmem_place *place)
@@ -276,7 +298,8 @@ int tmem_bounce_create(struct tmem_guest *guest, u32 pages, void (*overflow)(voi
 	spin_lock_init(&bounce->lock);
 	init_waitqueue_head(&bounce->sent);
 	init_waitqueue_head(&bounce->spared);
-	INIT_WORK(&bounce->work, send);
+	INIT_WORK(&bounce->work, send_whole);
+	INIT_DELAYED_WORK(&bounce->rest, send_rest);
 	INIT_LIST_HEAD(&bounce->order);
 	INIT_LIST_HEAD(&bounce->free);
 	hash_init(bounce->names);
@@ -302,6 +325,8 @@ void tmem_bounce_destroy(struct tmem_bounce *bounce)
 {
 	if (bounce->queue) {
 		tmem_bounce_drop_all(bounce);
+		flush_work(&bounce->work);
+		cancel_delayed_work_sync(&bounce->rest);
 		destroy_workqueue(bounce->queue);
 	}
 	while (bounce->spare_count)

@@ -2,8 +2,10 @@
 /*
  * Puts and flushes of clean pages on their way to the host. A page leaves the
  * page cache with interrupts off, where nobody can wait: it is copied here, and
- * a worker sends what has gathered. Until then a page is found here, and what
- * must not come back is dropped here; nothing is ever sent out of order.
+ * a worker sends what has gathered: when it fills a request, or after a moment,
+ * since waking somebody costs more than sending a page. Until then a page is
+ * found here, and what must not come back is dropped here; nothing is ever sent
+ * out of order.
  *
  * All memory is there from the beginning. Where pages run out, a flush goes in
  * place of the put; where entries run out, all that the host has is forgotten.

@@ -24,9 +24,9 @@ static bool clean;
 module_param(clean, bool, 0444);
 MODULE_PARM_DESC(clean, "put clean pages of ext4 files (no)");
 
-static unsigned int bounce_pages = 256;
+static unsigned int bounce_pages = 512;
 module_param(bounce_pages, uint, 0444);
-MODULE_PARM_DESC(bounce_pages, "pages of memory for clean pages on their way to the host (256)");
+MODULE_PARM_DESC(bounce_pages, "pages of memory for clean pages on their way to the host (512)");
 
 #ifdef TMEM_SKIP /* tests' controls: what is left out */
 static unsigned int skip;
