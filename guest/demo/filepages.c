@@ -7,6 +7,8 @@
  *	filepages check|random     FILE FIRST COUNT ROUND	round 0: zeros
  *	filepages survey           FILE FIRST COUNT ROUND	read directly, and counted by kind
  *	filepages punch|zero|collapse FILE FIRST COUNT		ranges, by fallocate
+ *	filepages sequence FILE FIRST COUNT			reads them, 32 at once
+ *	filepages shuffle  FILE PAGES COUNT SEED		reads COUNT of PAGES, one by one
  *	filepages race FILE COUNT				direct writes beside readers
  *	filepages size FILE COUNT
  *
@@ -118,6 +120,45 @@ static void survey(int fd, uint64_t *got, uint32_t first, uint32_t count, uint16
 	printf("right=%u wrong=%u zero=%u error=%u\n", right, wrong, zero, error);
 }
 
+/* Both look at one word of each page: cheap beside the reading, which is what is measured. */
+static int sequence(int fd, uint32_t first, uint32_t count)
+{
+	static uint64_t window[32 * PAGE_WORDS];
+	uint32_t end = first + count, i;
+
+	for (; first < end; first += 32) {
+		uint32_t pages = end - first < 32 ? end - first : 32;
+		size_t bytes = (size_t)pages * PAGE_BYTES;
+
+		if (pread(fd, window, bytes, (off_t)first * PAGE_BYTES) != (ssize_t)bytes)
+			give_up("read");
+		for (i = 0; i < pages; i++)
+			if (window[i * PAGE_WORDS + 1] != first + i)
+				return 1;
+	}
+	return 0;
+}
+
+static int shuffle(int fd, uint32_t pages, uint32_t count, uint64_t seed)
+{
+	static uint64_t page[PAGE_WORDS];
+	uint64_t random = pattern_key(seed + 1);
+
+	while (count--) {
+		uint32_t number;
+
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		number = (uint32_t)(random >> 16) % pages;
+		if (pread(fd, page, PAGE_BYTES, (off_t)number * PAGE_BYTES) != (ssize_t)PAGE_BYTES)
+			give_up("read");
+		if (page[1] != number)
+			return 1;
+	}
+	return 0;
+}
+
 /* Through the page cache, but not from it. */
 static void read_page(int fd, uint64_t *page, uint32_t number)
 {
@@ -183,6 +224,19 @@ int main(int argc, char **argv)
 
 	if (argc < 4 || posix_memalign((void **)&page, PAGE_BYTES, PAGE_BYTES))
 		return 2;
+	/* Reading alone works on what is mounted read-only. */
+	if (!strcmp(what, "sequence") || !strcmp(what, "shuffle")) {
+		bool is_random = !strcmp(what, "shuffle");
+
+		fd = open(argv[2], O_RDONLY);
+		if (fd < 0)
+			give_up(argv[2]);
+		if (!is_random)
+			return sequence(fd, first, count);
+		if (posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM))
+			give_up("advice");
+		return shuffle(fd, first, count, (uint64_t)(argc > 5 ? atoi(argv[5]) : 0));
+	}
 	fd = open(argv[2], O_RDWR | O_CREAT | (direct ? O_DIRECT : 0), 0644);
 	if (fd < 0)
 		give_up(argv[2]);
