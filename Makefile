@@ -6,16 +6,18 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH ?= full
 STAGES ?=
+TESTS ?=
 SECONDS_EACH ?= 600
 BUILD ?= build-release
 
 # These are entered one by one; each of them uses the machine's processors itself.
 .NOTPARALLEL:
-.PHONY: help setup demo check bench corpus build install fuzz clean
+.PHONY: help setup demo check check-guest bench corpus build install fuzz clean
 
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
+	@echo 'make check-guest   only the tests in real guests, at most 10 minutes (TESTS="reboot": only these)'
 	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
 	@echo 'make corpus    the pages that the benchmark compresses, made once'
 	@echo 'make build     optimised build in $(BUILD)'
@@ -32,6 +34,9 @@ demo: setup
 
 check: setup
 	@scripts/check $(STAGES)
+
+check-guest: setup
+	@tests/guest/run $(TESTS)
 
 bench: setup
 	@BENCH=$(BENCH) scripts/bench

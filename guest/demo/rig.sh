@@ -79,19 +79,22 @@ count_lines() { # FILE EXPRESSION
 rig_build() { # DIR [meson option...]: the daemon and the tool
 	local dir=$1
 	shift
-	if [ ! -e "$dir/build.ninja" ]; then
-		command -v meson >/dev/null || give_up "meson is missing: run 'sudo scripts/setup'"
-		say "configuring $dir"
-		(cd "$rig_top" && meson setup "$dir" "$@") >"$rig_work/meson.log" 2>&1 ||
-			fail "meson setup $dir"
-	fi
+	command -v meson >/dev/null || give_up "meson is missing: run 'sudo scripts/setup'"
+	mkdir -p "$dir"
 	say "building $dir/daemon/tmemd and $dir/cli/tmem"
-	# On a terminal ninja shows how far it is, in one line.
-	if [ -t 1 ]; then
-		ninja -C "$dir" daemon/tmemd cli/tmem || fail "ninja -C $dir"
-	else
-		ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1 || fail "ninja -C $dir"
-	fi
+	# Two tests may begin at once.
+	(
+		flock 9
+		if [ ! -e "$dir/build.ninja" ]; then
+			cd "$rig_top" && meson setup "$dir" "$@" >"$rig_work/meson.log" 2>&1 || exit 1
+		fi
+		# On a terminal ninja shows how far it is, in one line.
+		if [ -t 1 ]; then
+			ninja -C "$dir" daemon/tmemd cli/tmem
+		else
+			ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1
+		fi
+	) 9>"$dir/rig.lock" || fail "$dir cannot be built"
 }
 
 # Sets up everything but daemon and guests.
