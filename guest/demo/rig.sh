@@ -226,6 +226,10 @@ guest_line() { # NAME EXPRESSION SECONDS: a line of its report
 	wait_line "$(report_of "$1")" "$2" "$3" "${rig_guest[$1]}"
 }
 
+guest_stat() { # NAME COUNTER: as the guest's module counted it
+	sed -n "s/^stat $2 \\([0-9]*\\).*/\\1/p" "$(report_of "$1")" | tail -n 1
+}
+
 guest_end() { # NAME SECONDS: true once it has powered itself off
 	rig_wait_pid "${rig_guest[$1]}" "$2" || return 1
 	wait "${rig_guest[$1]}"

@@ -46,6 +46,12 @@ bool tmem_blocks_is_lost(const struct tmem_blocks *blocks, u32 block)
 	return test_bit(block, blocks->lost);
 }
 
+void tmem_blocks_count(const struct tmem_blocks *blocks, u32 *stored, u32 *lost)
+{
+	*stored = (u32)bitmap_weight(blocks->stored, blocks->count);
+	*lost = (u32)bitmap_weight(blocks->lost, blocks->count);
+}
+
 /*
  * Whoever flushes says so before he takes the block out of those that are
  * freed (below), and here it is the other way round: so either we see that he

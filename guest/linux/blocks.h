@@ -31,6 +31,9 @@ void tmem_blocks_exit(struct tmem_blocks *blocks);
 bool tmem_blocks_is_stored(const struct tmem_blocks *blocks, u32 block);
 bool tmem_blocks_is_lost(const struct tmem_blocks *blocks, u32 block);
 
+/* For people: of blocks that change meanwhile. */
+void tmem_blocks_count(const struct tmem_blocks *blocks, u32 *stored, u32 *lost);
+
 /* Before a write: no flush of it is on the way, or will be, when this returns. May sleep. */
 void tmem_blocks_begin_write(struct tmem_blocks *blocks, u32 block);
 /* What became of the write. */

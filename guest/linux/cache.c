@@ -16,9 +16,11 @@
 
 #include "bounce.h"
 #include "compat/readpages.h"
+#include "counters.h"
 #include "exchange.h"
 #include "guest.h"
 #include "hooks.h"
+#include "transport.h"
 
 static bool clean;
 module_param(clean, bool, 0444);
@@ -44,11 +46,22 @@ static struct {
 	struct tmem_guest *guest; /* NULL: nobody has it */
 	u32 pool;
 	struct tmem_bounce *bounce;
-	bool closed; /* once set, nothing is put or got any more */
-
-	/* For people. */
-	atomic64_t puts, dropped, gets, hits, flushes;
+	const char *closed; /* why; once set, nothing is put or got any more */
+	bool unhookable;
 } cache;
+
+static void note(enum tmem_counter which, u32 by)
+{
+	tmem_count(cache.guest->transport->counters, which, by);
+}
+
+static void close_cache(const char *why)
+{
+	if (!cmpxchg(&cache.closed, NULL, why))
+		pr_warn("tmem: clean pages are %s; they begin anew when the module is loaded "
+			"again\n",
+			why);
+}
 
 static bool wants(const struct inode *inode)
 {
@@ -72,9 +85,7 @@ static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
 /* A flush that could not be remembered: what the host has is no longer to be trusted. */
 static void overflow(void)
 {
-	if (!xchg(&cache.closed, true))
-		pr_warn("tmem: too much at once: no more clean pages until the module is loaded "
-			"again\n");
+	close_cache("closed: too many changed at once");
 }
 
 /* ---- a page is removed; interrupts are off, and nobody else can find it ---- */
@@ -96,10 +107,9 @@ static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
 	struct tmem_place place = place_of(inode, index);
 
 	if (page) {
-		if (tmem_bounce_put(cache.bounce, &place, page))
-			atomic64_inc(&cache.puts);
-		else
-			atomic64_inc(&cache.dropped);
+		note(tmem_bounce_put(cache.bounce, &place, page) ? TMEM_CLEAN_PUTS
+								 : TMEM_CLEAN_DROPPED,
+		     1);
 		/*
 		 * Asked only now: a writer that is not seen has not invalidated
 		 * yet, and finds the put in the ring when he does.
@@ -111,7 +121,7 @@ static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
 		return;
 	}
 	tmem_bounce_flush(cache.bounce, &place);
-	atomic64_inc(&cache.flushes);
+	note(TMEM_CLEAN_FLUSHES, 1);
 }
 
 static void removed(struct folio *folio)
@@ -153,8 +163,8 @@ static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 	place = place_of(mapping->host, first);
 	tmem_bounce_drop(cache.bounce, &place, count);
 	if (tmem_guest_flush_range(cache.guest, &place, count))
-		WRITE_ONCE(cache.closed, true);
-	atomic64_inc(&cache.flushes);
+		close_cache("closed: the host did not flush what has changed");
+	note(TMEM_CLEAN_FLUSHES, 1);
 }
 
 typedef void truncate_range(struct address_space *mapping, loff_t start, loff_t end);
@@ -210,7 +220,7 @@ static void got(struct page *page)
 {
 	SetPageMappedToDisk(page);
 	SetPageUptodate(page);
-	atomic64_inc(&cache.hits);
+	note(TMEM_CLEAN_HITS, 1);
 }
 
 /* @count pages at consecutive indexes; bit i of @hit: page i has its contents. */
@@ -249,7 +259,7 @@ static u32 get_pages(struct inode *inode, struct page **page, u32 count)
 		for (j = 0; j < run; j++)
 			hit |= result[j] ? 0 : 1u << (i + j);
 	}
-	atomic64_add(count, &cache.gets);
+	note(TMEM_CLEAN_GETS, count);
 	for (i = 0; i < count; i++)
 		if (hit & 1u << i)
 			got(page[i]);
@@ -333,7 +343,7 @@ int tmem_cache_create(struct tmem_guest *guest)
 	if (error < 0)
 		return error;
 	cache.pool = (u32)error;
-	cache.closed = false;
+	cache.closed = NULL;
 	error = tmem_bounce_create(guest, bounce_pages, overflow, &cache.bounce);
 	if (error)
 		return error;
@@ -344,17 +354,33 @@ int tmem_cache_create(struct tmem_guest *guest)
 	/* A kernel that cannot be hooked is no reason to have no swap disk. */
 	tmem_bounce_destroy(cache.bounce);
 	cache.guest = NULL;
+	cache.unhookable = true;
 	return 0;
 }
 
 void tmem_cache_destroy(struct tmem_guest *guest)
 {
+	struct tmem_counters __percpu *counters = guest->transport->counters;
+
 	if (cache.guest != guest)
 		return;
 	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	tmem_bounce_destroy(cache.bounce);
 	cache.guest = NULL;
-	pr_info("tmem: clean pages: %lld put, %lld of %lld got, %lld flushes, %lld dropped\n",
-		atomic64_read(&cache.puts), atomic64_read(&cache.hits), atomic64_read(&cache.gets),
-		atomic64_read(&cache.flushes), atomic64_read(&cache.dropped));
+	pr_info("tmem: clean pages: %llu put, %llu of %llu got, %llu flushes, %llu dropped\n",
+		tmem_counters_sum(counters, TMEM_CLEAN_PUTS),
+		tmem_counters_sum(counters, TMEM_CLEAN_HITS),
+		tmem_counters_sum(counters, TMEM_CLEAN_GETS),
+		tmem_counters_sum(counters, TMEM_CLEAN_FLUSHES),
+		tmem_counters_sum(counters, TMEM_CLEAN_DROPPED));
+}
+
+const char *tmem_cache_why_not(const struct tmem_guest *guest)
+{
+	if (cache.guest == guest)
+		return READ_ONCE(cache.closed);
+	if (!clean)
+		return "off: clean=1 was not asked for";
+	return cache.unhookable ? "off: this kernel cannot be hooked"
+				: "off: another host has them";
 }

@@ -13,4 +13,7 @@ struct tmem_guest;
 int tmem_cache_create(struct tmem_guest *guest);
 void tmem_cache_destroy(struct tmem_guest *guest);
 
+/* NULL: pages of files go to this host; else, in words, why they do not. */
+const char *tmem_cache_why_not(const struct tmem_guest *guest);
+
 #endif

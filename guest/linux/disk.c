@@ -15,6 +15,7 @@
 #include "compat/disk.h"
 #include "exchange.h"
 #include "guest.h"
+#include "transport.h"
 
 #define BLOCK	      TMEM_PAGE_SIZE
 #define BLOCK_SECTORS (BLOCK >> SECTOR_SHIFT)
@@ -43,6 +44,11 @@ struct tmem_disk {
 		there; /* guest, for those flushes: swapoff may come after the device has gone */
 };
 
+static void note(const struct tmem_disk *disk, enum tmem_counter which, u32 by)
+{
+	tmem_count(disk->guest->transport->counters, which, by);
+}
+
 static struct tmem_place place_of(const struct tmem_disk *disk, u32 block)
 {
 	struct tmem_place place = {
@@ -59,17 +65,19 @@ static int write_blocks(struct tmem_disk *disk, u32 first, struct page **page, u
 {
 	struct tmem_place place = place_of(disk, first);
 	s32 result[EXCHANGE_PAGES];
+	u32 failed = 0, i;
 	int error;
-	u32 i;
 
 	for (i = 0; i < count; i++)
 		tmem_blocks_begin_write(&disk->blocks, first + i);
 	error = tmem_guest_put(disk->guest, &place, page, count, result);
 	for (i = 0; i < count; i++)
 		tmem_blocks_end_write(&disk->blocks, first + i, !error && !result[i]);
-	for (i = 0; i < count && !error; i++)
-		error = result[i];
-	return error ? -EIO : 0;
+	for (i = 0; i < count; i++)
+		failed += error || result[i];
+	note(disk, TMEM_SWAP_WRITES, count);
+	note(disk, TMEM_SWAP_WRITES_REFUSED, failed);
+	return failed ? -EIO : 0;
 }
 
 /* @count blocks of one object, all of them stored. */
@@ -83,10 +91,12 @@ static int get_blocks(struct tmem_disk *disk, u32 first, struct page **page, u32
 	error = tmem_guest_get(disk->guest, &place, page, count, result);
 	if (error)
 		return -EIO;
+	note(disk, TMEM_SWAP_READS, count);
 	for (i = 0; i < count; i++) {
 		if (!result[i])
 			continue;
 		tmem_blocks_lose(&disk->blocks, first + i);
+		note(disk, TMEM_SWAP_READS_LOST, 1);
 		error = -EIO;
 	}
 	return error;
@@ -246,6 +256,7 @@ static void flush_freed(struct work_struct *work)
 			place[i] = place_of(disk, block[i]);
 		/* A host that is gone has nothing left to flush. */
 		(void)tmem_guest_flush(disk->guest, place, count);
+		note(disk, TMEM_SWAP_FREED, count);
 		tmem_blocks_end_flush(&disk->blocks, block, count);
 		from = block[count - 1];
 	}
@@ -365,4 +376,11 @@ void tmem_disk_destroy(struct tmem_disk *disk)
 	disk->guest = NULL;
 	mutex_unlock(&disk->there);
 	put_disk(disk->gendisk);
+}
+
+void tmem_disk_figures(const struct tmem_disk *disk, struct tmem_disk_figures *figures)
+{
+	figures->name = disk->gendisk->disk_name;
+	figures->blocks = disk->blocks.count;
+	tmem_blocks_count(&disk->blocks, &figures->stored, &figures->lost);
 }

@@ -12,9 +12,17 @@
 struct tmem_disk;
 struct tmem_guest;
 
+struct tmem_disk_figures {
+	const char *name; /* as long as the disk */
+	u32 blocks, stored, lost;
+};
+
 /* Of as many blocks as @allocation bytes hold whatever is in them. 0 or -errno. */
 int tmem_disk_create(struct tmem_guest *guest, u64 allocation, struct tmem_disk **disk);
 /* Who has it open is left with a disk that answers -EIO. */
 void tmem_disk_destroy(struct tmem_disk *disk);
+
+/* As they are now. */
+void tmem_disk_figures(const struct tmem_disk *disk, struct tmem_disk_figures *figures);
 
 #endif

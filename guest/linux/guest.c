@@ -13,8 +13,10 @@
 #include <linux/string.h>
 
 #include "cache.h"
+#include "counters.h"
 #include "disk.h"
 #include "format.h"
+#include "report.h"
 #include "transport.h"
 
 #define PAGE_MIN_BATCH 32u /* what every host grants */
@@ -55,8 +57,10 @@ static int ask(struct tmem_guest *guest, struct tmem_exchange *exchange, const s
 #endif
 	if (!rep->status && exchange->length == exchange->answer_bytes + pages)
 		return 0;
-	if (is_code(rep->status) && exchange->length == sizeof(*rep))
+	if (is_code(rep->status) && exchange->length == sizeof(*rep)) {
+		tmem_count(guest->transport->counters, TMEM_REFUSED, 1);
 		return rep->status;
+	}
 	return nonsense(guest, "an answer that cannot be");
 }
 
@@ -188,8 +192,13 @@ int tmem_guest_put_list(struct tmem_guest *guest, const struct tmem_place *place
 			struct page **page, u32 count)
 {
 	s32 result[EXCHANGE_PAGES];
+	int error = ask_list(guest, place, page, count, result);
+	u32 stored = 0, i;
 
-	return ask_list(guest, place, page, count, result);
+	for (i = 0; i < count && !error; i++)
+		stored += !result[i];
+	tmem_count(guest->transport->counters, TMEM_CLEAN_STORED, stored);
+	return error;
 }
 
 int tmem_guest_flush(struct tmem_guest *guest, const struct tmem_place *place, u32 count)
@@ -331,6 +340,7 @@ int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
 		goto err_disk;
 	pr_info("tmem: %s: client %llu of a host, %u pages per request\n", transport->name,
 		guest->hello.client, guest->batch);
+	tmem_report_add(guest);
 	*out = guest;
 	return 0;
 
@@ -347,6 +357,8 @@ err_free:
 
 void tmem_guest_destroy(struct tmem_guest *guest)
 {
+	/* Reading it asks the host. */
+	tmem_report_remove(guest);
 	/* First, so that no write waits for a thaw while its disk is waited for. */
 	tmem_news_destroy(guest);
 	tmem_cache_destroy(guest);

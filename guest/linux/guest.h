@@ -16,6 +16,7 @@
 
 #include "news.h"
 
+struct dentry;
 struct page;
 struct tmem_disk;
 struct tmem_exchange;
@@ -30,6 +31,7 @@ struct tmem_guest {
 
 	struct tmem_disk *disk; /* NULL: the client has no allocation */
 	struct tmem_news news;
+	struct dentry *report;
 };
 
 /* The name of a page: pool, object, index. */

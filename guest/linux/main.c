@@ -2,16 +2,24 @@
 /* The module comes and goes. */
 #include <linux/module.h>
 
+#include "report.h"
 #include "virtio.h"
 
 static int __init tmem_init(void)
 {
-	return virtio_tmem_register();
+	int error;
+
+	tmem_report_begin();
+	error = virtio_tmem_register();
+	if (error)
+		tmem_report_end();
+	return error;
 }
 
 static void __exit tmem_exit(void)
 {
 	virtio_tmem_unregister();
+	tmem_report_end();
 }
 
 module_init(tmem_init);

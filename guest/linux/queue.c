@@ -24,6 +24,11 @@ static void give_up(struct tmem_queue *queue, const char *why)
 	queue->transport->ops->give_up(queue->transport, why);
 }
 
+static void note(struct tmem_queue *queue, enum tmem_counter which)
+{
+	tmem_count(queue->transport->counters, which, 1);
+}
+
 static const char nonsense[] = "its ring makes no sense";
 
 static bool is_answered(struct tmem_exchange *exchange)
@@ -209,6 +214,8 @@ static int begin_locked(struct tmem_queue *queue, struct tmem_exchange *exchange
 	error = add_locked(queue, exchange);
 	if (error == -ENOSPC && collect_locked(queue))
 		error = add_locked(queue, exchange);
+	if (error == -ENOSPC)
+		note(queue, TMEM_RING_FULL);
 	if (error)
 		return error == -ENOSPC ? -EAGAIN : -EIO;
 	/* Nobody can complete it before the lock is free. */
@@ -286,10 +293,17 @@ int tmem_queue_run(struct tmem_queue *queue, struct tmem_exchange *exchange)
 		give_up(queue, nonsense);
 		return -EIO;
 	}
-	if (kick)
+	note(queue, TMEM_EXCHANGES);
+	if (kick) {
+		note(queue, TMEM_KICKS);
 		virtqueue_notify(queue->vq);
-	if (!look(queue, exchange))
+	}
+	if (look(queue, exchange)) {
+		note(queue, TMEM_SPINS_PAID);
+	} else {
+		note(queue, TMEM_SLEEPS);
 		sleep(queue, exchange);
+	}
 	if (atomic_dec_and_test(&queue->running))
 		wake_up_all(&queue->room);
 	return exchange->returned ? -EIO : 0;

@@ -11,6 +11,7 @@
 #ifndef TMEM_LINUX_TRANSPORT_H
 #define TMEM_LINUX_TRANSPORT_H
 
+#include "counters.h"
 #include "exchange.h"
 
 struct tmem_transport;
@@ -40,6 +41,7 @@ struct tmem_transport {
 	const struct tmem_transport_ops *ops;
 	const char *name; /* for people */
 	u32 pages;	  /* of one exchange, at most; constant */
+	struct tmem_counters __percpu *counters;
 };
 
 #endif

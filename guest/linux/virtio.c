@@ -18,6 +18,7 @@
 #include <uapi/linux/virtio_fs.h>
 
 #include "compat/virtqueues.h"
+#include "counters.h"
 #include "guest.h"
 #include "queue.h"
 #include "transport.h"
@@ -235,7 +236,10 @@ static int virtio_tmem_probe(struct virtio_device *vdev)
 	device->vdev = vdev;
 	device->count = (u32)count;
 	INIT_WORK(&device->reset, reset_device);
-	error = init_queues(device);
+	error = -ENOMEM;
+	device->transport.counters = tmem_counters_create();
+	if (device->transport.counters)
+		error = init_queues(device);
 	if (error)
 		goto err_free;
 	vdev->priv = device;
@@ -254,6 +258,7 @@ err_reset:
 	detach(device);
 err_free:
 	free_queues(device);
+	tmem_counters_destroy(device->transport.counters);
 	kvfree(device);
 	return error;
 }
@@ -269,6 +274,7 @@ static void virtio_tmem_remove(struct virtio_device *vdev)
 	reset_device(&device->reset);
 	detach(device);
 	free_queues(device);
+	tmem_counters_destroy(device->transport.counters);
 	kvfree(device);
 }
 
