@@ -179,7 +179,7 @@ guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the ke
 	qemu-system-x86_64 "${rig_accel[@]}" -nodefaults -no-user-config -display none \
 		-kernel "$rig_kernel" -initrd "$rig_image" \
 		-serial "file:$rig_work/$name.console" -serial "file:$rig_work/$name.report" \
-		"${machine[@]}" -append "console=ttyS0 quiet panic=-1 tmem.run=$run ${kernel[*]}" \
+		"${machine[@]}" -append "console=ttyS0 quiet panic=-1 no_timer_check tmem.run=$run ${kernel[*]}" \
 		</dev/null >"$rig_work/$name.qemu.log" 2>&1 &
 	rig_guest[$name]=$!
 }

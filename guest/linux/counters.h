@@ -27,7 +27,10 @@
 	X(SWAP_WRITES_REFUSED, "swap_writes_refused") \
 	X(SWAP_READS, "swap_reads")                   \
 	X(SWAP_READS_LOST, "swap_reads_lost")         \
-	X(SWAP_FREED, "swap_freed")
+	X(SWAP_FREED, "swap_freed")                   \
+	X(SWAP_WRITE_REQUESTS, "swap_write_requests") \
+	X(SWAP_BACKING_WRITES, "swap_backing_writes") \
+	X(SWAP_BACKING_READS, "swap_backing_reads")
 
 enum tmem_counter {
 #define TMEM_COUNTER(name, text) TMEM_##name,

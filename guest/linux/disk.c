@@ -1,193 +1,161 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The disk: requests of the block layer become puts, gets and flushes. */
+/* The disk: requests of the block layer become reads and writes of what is stored. */
 #include "disk.h"
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/highmem.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "blocks.h"
+#include "backing.h"
 #include "compat/disk.h"
 #include "exchange.h"
 #include "guest.h"
-#include "transport.h"
+#include "store.h"
 
 #define BLOCK	      TMEM_PAGE_SIZE
 #define BLOCK_SECTORS (BLOCK >> SECTOR_SHIFT)
-
-/* Blocks of one object: 4 MiB of the disk. */
-#define OBJECT_BLOCKS 1024u
 
 /* What the host bills for a block at most: page, header, its part of the index. */
 #define BILLED_BLOCK  (BLOCK + 16u + 12u)
 #define BILLED_OBJECT 16384u /* and for the records of one object that is not full */
 
-/* A pool that is made again by the same cookie is this one. */
-#define COOKIE 0x6b736964706177ull
+#define BLOCKS_MOST (U32_MAX - 1024u)
+
+static char *backing;
+module_param(backing, charp, 0444);
+MODULE_PARM_DESC(backing, "block device that takes what the host refuses of the first disk, "
+			  "and is the disk's alone (none)");
+
+static char *disk_size;
+module_param(disk_size, charp, 0444);
+MODULE_PARM_DESC(disk_size, "bytes of the first disk, with K, M or G (the backing device's size; "
+			    "without one, what the allocation covers, and no more than that)");
 
 static DEFINE_IDA(numbers);
 
 struct tmem_disk {
-	struct tmem_guest *guest;
 	struct gendisk *gendisk;
+	struct tmem_store *store;
+	u32 blocks;
 	int number;
-	u32 pool;
-	struct tmem_blocks blocks;
-	struct workqueue_struct *queue;
-	struct work_struct flush; /* of freed blocks */
-	struct mutex
-		there; /* guest, for those flushes: swapoff may come after the device has gone */
+	/* Reads of which some pages come from the host and some from the backing device. */
+	struct work_struct mixed;
+	spinlock_t lock;
+	struct bio_list mixed_bios; /* under lock */
 };
 
-static void note(const struct tmem_disk *disk, enum tmem_counter which, u32 by)
+static u32 first_block(const struct bio *bio)
 {
-	tmem_count(disk->guest->transport->counters, which, by);
+	return (u32)(bio->bi_iter.bi_sector / BLOCK_SECTORS);
 }
 
-static struct tmem_place place_of(const struct tmem_disk *disk, u32 block)
+static void end(struct bio *bio, int error)
 {
-	struct tmem_place place = {
-		.pool = disk->pool,
-		.index = block % OBJECT_BLOCKS,
-		.object = {block / OBJECT_BLOCKS, 0, 0},
-	};
-
-	return place;
+	bio->bi_status = errno_to_blk_status(error);
+	bio_endio(bio);
 }
 
-/* @count blocks of one object. 0 or -EIO; as many as can be are stored. */
-static int write_blocks(struct tmem_disk *disk, u32 first, struct page **page, u32 count)
-{
-	struct tmem_place place = place_of(disk, first);
-	s32 result[EXCHANGE_PAGES];
-	u32 failed = 0, i;
-	int error;
-
-	for (i = 0; i < count; i++)
-		tmem_blocks_begin_write(&disk->blocks, first + i);
-	error = tmem_guest_put(disk->guest, &place, page, count, result);
-	for (i = 0; i < count; i++)
-		tmem_blocks_end_write(&disk->blocks, first + i, !error && !result[i]);
-	for (i = 0; i < count; i++)
-		failed += error || result[i];
-	note(disk, TMEM_SWAP_WRITES, count);
-	note(disk, TMEM_SWAP_WRITES_REFUSED, failed);
-	return failed ? -EIO : 0;
-}
-
-/* @count blocks of one object, all of them stored. */
-static int get_blocks(struct tmem_disk *disk, u32 first, struct page **page, u32 count)
-{
-	struct tmem_place place = place_of(disk, first);
-	s32 result[EXCHANGE_PAGES];
-	int error;
-	u32 i;
-
-	error = tmem_guest_get(disk->guest, &place, page, count, result);
-	if (error)
-		return -EIO;
-	note(disk, TMEM_SWAP_READS, count);
-	for (i = 0; i < count; i++) {
-		if (!result[i])
-			continue;
-		tmem_blocks_lose(&disk->blocks, first + i);
-		note(disk, TMEM_SWAP_READS_LOST, 1);
-		error = -EIO;
-	}
-	return error;
-}
-
-/* @count blocks of one object. */
-static int read_blocks(struct tmem_disk *disk, u32 first, struct page **page, u32 count)
-{
-	u32 at = 0, run;
-	int error = 0;
-
-	while (at < count && !error) {
-		for (run = at; run < count; run++)
-			if (!tmem_blocks_is_stored(&disk->blocks, first + run))
-				break;
-		if (run > at) {
-			error = get_blocks(disk, first + at, page + at, run - at);
-			at = run;
-			continue;
-		}
-		if (tmem_blocks_is_lost(&disk->blocks, first + at))
-			return -EIO;
-		clear_highpage(page[at++]);
-	}
-	return error;
-}
-
-static int move_blocks(struct tmem_disk *disk, bool write, u32 first, struct page **page, u32 count)
-{
-	return write ? write_blocks(disk, first, page, count)
-		     : read_blocks(disk, first, page, count);
-}
-
-/* 0, -EINVAL: not whole blocks, or -EIO. */
+/* 0, -EINVAL: not whole blocks, -EIO, or -EAGAIN of a read that is mixed. */
 static int move(struct tmem_disk *disk, struct bio *bio)
 {
-	u32 block = (u32)(bio->bi_iter.bi_sector / BLOCK_SECTORS), count = 0;
 	bool write = op_is_write(bio_op(bio));
+	u32 block = first_block(bio), count = 0;
 	struct page *page[EXCHANGE_PAGES];
 	struct bvec_iter iter;
 	struct bio_vec part;
-	int error;
+	int error = 0;
 
 	bio_for_each_segment(part, bio, iter)
 	{
 		if (part.bv_offset || part.bv_len != BLOCK)
 			return -EINVAL;
 		page[count++] = part.bv_page;
-		if (count < disk->guest->batch && (block + count) % OBJECT_BLOCKS)
+		if (count < EXCHANGE_PAGES && iter.bi_size > BLOCK)
 			continue;
-		error = move_blocks(disk, write, block, page, count);
+		error = write ? tmem_store_write(disk->store, block, page, count)
+			      : tmem_store_read(disk->store, block, page, count);
 		if (error)
-			return error;
+			break;
 		block += count;
 		count = 0;
 	}
-	return count ? move_blocks(disk, write, block, page, count) : 0;
+	return error;
 }
 
-/* Discard and write-zeroes: an object at a time. */
-static int empty(struct tmem_disk *disk, struct bio *bio)
+static int move_mixed(struct tmem_disk *disk, struct bio *bio)
 {
-	u32 block = (u32)(bio->bi_iter.bi_sector / BLOCK_SECTORS);
-	u32 end = block + bio_sectors(bio) / BLOCK_SECTORS, next, i;
-	struct tmem_place place;
-	bool any;
+	u32 block = first_block(bio);
+	struct bvec_iter iter;
+	struct bio_vec part;
 	int error;
 
-	for (; block < end; block = next) {
-		next = min(end, round_down(block, OBJECT_BLOCKS) + OBJECT_BLOCKS);
-		any = false;
-		for (i = block; i < next; i++) {
-			any |= tmem_blocks_is_stored(&disk->blocks, i);
-			tmem_blocks_begin_write(&disk->blocks, i);
-		}
-		if (any) {
-			place = place_of(disk, block);
-			error = tmem_guest_flush_range(disk->guest, &place, next - block);
-			if (error)
-				return -EIO;
-		}
-		for (i = block; i < next; i++)
-			tmem_blocks_empty(&disk->blocks, i);
+	bio_for_each_segment(part, bio, iter)
+	{
+		error = tmem_store_read(disk->store, block, &part.bv_page, 1);
+		if (error == -EAGAIN)
+			error = tmem_store_read_backed(disk->store, block, part.bv_page);
+		if (error)
+			return error;
+		block++;
 	}
 	return 0;
+}
+
+static void read_mixed(struct work_struct *work)
+{
+	struct tmem_disk *disk = container_of(work, struct tmem_disk, mixed);
+	struct bio *bio;
+
+	do {
+		spin_lock(&disk->lock);
+		bio = bio_list_pop(&disk->mixed_bios);
+		spin_unlock(&disk->lock);
+		if (bio)
+			end(bio, move_mixed(disk, bio));
+	} while (bio);
+}
+
+static void read(struct tmem_disk *disk, struct bio *bio)
+{
+	u32 count = bio_sectors(bio) / BLOCK_SECTORS;
+	int error;
+
+	if (tmem_store_is_backed(disk->store, first_block(bio), count)) {
+		tmem_store_pass(disk->store, bio, count);
+		return;
+	}
+	error = move(disk, bio);
+	if (error != -EAGAIN) {
+		end(bio, error);
+		return;
+	}
+	/* Who submits a bio cannot wait for another that he submits meanwhile. */
+	spin_lock(&disk->lock);
+	bio_list_add(&disk->mixed_bios, bio);
+	spin_unlock(&disk->lock);
+	tmem_store_work(disk->store, &disk->mixed);
+}
+
+static int write(struct tmem_disk *disk, struct bio *bio)
+{
+	int error = 0;
+
+	if (bio->bi_opf & REQ_PREFLUSH)
+		error = tmem_store_drain(disk->store);
+	if (!error && bio_sectors(bio))
+		error = move(disk, bio);
+	if (!error && bio->bi_opf & REQ_FUA)
+		error = tmem_store_drain(disk->store);
+	return error;
 }
 
 static void carry_out(struct bio *bio)
 {
 	struct tmem_disk *disk = bio->bi_bdev->bd_disk->private_data;
-	int error;
 
 	if (bio->bi_iter.bi_sector % BLOCK_SECTORS || bio_sectors(bio) % BLOCK_SECTORS) {
 		bio_io_error(bio);
@@ -195,21 +163,22 @@ static void carry_out(struct bio *bio)
 	}
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
+		read(disk, bio);
+		break;
 	case REQ_OP_WRITE:
-		error = move(disk, bio);
+		end(bio, write(disk, bio));
 		break;
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		error = empty(disk, bio);
+		end(bio, tmem_store_empty(disk->store, first_block(bio),
+					  bio_sectors(bio) / BLOCK_SECTORS));
 		break;
 	case REQ_OP_FLUSH:
-		error = 0;
+		end(bio, tmem_store_drain(disk->store));
 		break;
 	default:
-		error = -EOPNOTSUPP;
+		end(bio, -EOPNOTSUPP);
 	}
-	bio->bi_status = errno_to_blk_status(error);
-	bio_endio(bio);
 }
 
 #if COMPAT_RW_PAGE
@@ -217,14 +186,15 @@ static void carry_out(struct bio *bio)
 static int rw_page(struct block_device *bdev, sector_t sector, struct page *page, enum req_op op)
 {
 	struct tmem_disk *disk = bdev->bd_disk->private_data;
-	int error;
+	u32 block = (u32)(sector / BLOCK_SECTORS);
+	bool write = op_is_write(op);
 
 	if (PageTransHuge(page) || sector % BLOCK_SECTORS)
 		return -EOPNOTSUPP;
-	error = move_blocks(disk, op_is_write(op), (u32)(sector / BLOCK_SECTORS), &page, 1);
-	if (error)
-		return error;
-	page_endio(page, op_is_write(op), 0);
+	if (write ? tmem_store_write(disk->store, block, &page, 1)
+		  : tmem_store_read(disk->store, block, &page, 1))
+		return -EOPNOTSUPP;
+	page_endio(page, write, 0);
 	return 0;
 }
 #endif
@@ -237,30 +207,8 @@ static void slot_is_free(struct block_device *bdev, unsigned long slot)
 #ifdef TMEM_DEAF /* a test's control */
 	return;
 #endif
-	if (slot < disk->blocks.count && tmem_blocks_free(&disk->blocks, (u32)slot))
-		queue_work(disk->queue, &disk->flush);
-}
-
-static void flush_freed(struct work_struct *work)
-{
-	struct tmem_disk *disk = container_of(work, struct tmem_disk, flush);
-	struct tmem_place place[EXCHANGE_PAGES];
-	u32 block[EXCHANGE_PAGES], count, from = 0, i;
-
-	mutex_lock(&disk->there);
-	while (disk->guest) {
-		count = tmem_blocks_begin_flush(&disk->blocks, from, block, disk->guest->batch);
-		if (!count)
-			break;
-		for (i = 0; i < count; i++)
-			place[i] = place_of(disk, block[i]);
-		/* A host that is gone has nothing left to flush. */
-		(void)tmem_guest_flush(disk->guest, place, count);
-		note(disk, TMEM_SWAP_FREED, count);
-		tmem_blocks_end_flush(&disk->blocks, block, count);
-		from = block[count - 1];
-	}
-	mutex_unlock(&disk->there);
+	if (slot < disk->blocks)
+		tmem_store_free(disk->store, (u32)slot);
 }
 
 /*
@@ -271,7 +219,8 @@ static void release(compat_disk_release_args)
 {
 	struct tmem_disk *disk = gendisk->private_data;
 
-	flush_work(&disk->flush);
+	if (tmem_store_drain(disk->store))
+		pr_err("tmem: %s: pages that were written have been lost\n", gendisk->disk_name);
 }
 
 /* Nobody knows it any more. */
@@ -279,9 +228,8 @@ static void free_disk(struct gendisk *gendisk)
 {
 	struct tmem_disk *disk = gendisk->private_data;
 
-	destroy_workqueue(disk->queue);
+	tmem_store_destroy(disk->store);
 	ida_free(&numbers, disk->number);
-	tmem_blocks_exit(&disk->blocks);
 	kfree(disk);
 }
 
@@ -298,12 +246,50 @@ static const struct block_device_operations operations = {
 
 static u32 blocks_of(u64 allocation)
 {
-	u64 most = div64_u64(allocation, BILLED_BLOCK);
+	u64 most;
 
 	if (allocation <= BILLED_OBJECT)
 		return 0;
 	most = div64_u64(allocation - BILLED_OBJECT, BILLED_BLOCK);
-	return (u32)min_t(u64, most, U32_MAX - OBJECT_BLOCKS);
+	return (u32)min_t(u64, most, BLOCKS_MOST);
+}
+
+/* *@blocks is what the allocation covers, and becomes what the disk has. 0 or -errno. */
+static int size_up(const struct tmem_backing *behind, u32 *blocks)
+{
+	u64 most = behind ? min(tmem_backing_blocks(behind), BLOCKS_MOST) : *blocks, wanted;
+	char *rest;
+
+	*blocks = (u32)most;
+	if (!disk_size)
+		return 0;
+	wanted = memparse(disk_size, &rest) / BLOCK;
+	if (*rest || !wanted) {
+		pr_err("tmem: disk_size=%s: not a size; bytes, or a number with K, M or G\n",
+		       disk_size);
+		return -EINVAL;
+	}
+	if (wanted > most) {
+		pr_err("tmem: disk_size=%s: %s has %llu KiB; give less%s\n", disk_size,
+		       behind ? backing : "the allocation", most * (BLOCK / 1024),
+		       behind ? "" : ", or backing=");
+		return -ENOSPC;
+	}
+	*blocks = (u32)wanted;
+	return 0;
+}
+
+static int open_backing(struct tmem_backing **behind)
+{
+	int error;
+
+	if (!backing)
+		return 0;
+	error = tmem_backing_open(backing, behind);
+	if (error)
+		pr_err("tmem: backing=%s: cannot be opened for the disk alone: %d\n", backing,
+		       error);
+	return error;
 }
 
 static int make_gendisk(struct tmem_disk *disk)
@@ -315,12 +301,26 @@ static int make_gendisk(struct tmem_disk *disk)
 	disk->gendisk->private_data = disk;
 	disk->gendisk->flags |= GENHD_FL_NO_PART;
 	snprintf(disk->gendisk->disk_name, DISK_NAME_LEN, "tmem%d", disk->number);
-	set_capacity(disk->gendisk, (sector_t)disk->blocks.count * BLOCK_SECTORS);
+	set_capacity(disk->gendisk, (sector_t)disk->blocks * BLOCK_SECTORS);
 	return 0;
+}
+
+/* Takes @behind, whatever comes of it. */
+static int make_store(struct tmem_disk *disk, struct tmem_guest *guest, struct tmem_backing *behind)
+{
+	char name[DISK_NAME_LEN];
+	int error;
+
+	snprintf(name, sizeof(name), "tmem%d", disk->number);
+	error = tmem_store_create(guest, disk->blocks, behind, name, &disk->store);
+	if (error && behind)
+		tmem_backing_close(behind);
+	return error;
 }
 
 int tmem_disk_create(struct tmem_guest *guest, u64 allocation, struct tmem_disk **out)
 {
+	struct tmem_backing *behind = NULL;
 	struct tmem_disk *disk;
 	int error;
 
@@ -329,40 +329,40 @@ int tmem_disk_create(struct tmem_guest *guest, u64 allocation, struct tmem_disk 
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	if (!disk)
 		return -ENOMEM;
-	disk->guest = guest;
-	mutex_init(&disk->there);
-	INIT_WORK(&disk->flush, flush_freed);
-	error = tmem_guest_pool(guest, TMEM_POOL_PERSISTENT, NULL, COOKIE);
-	if (error < 0)
-		goto err_free;
-	disk->pool = (u32)error;
-	error = tmem_blocks_init(&disk->blocks, blocks_of(allocation));
-	if (error)
-		goto err_free;
+	INIT_WORK(&disk->mixed, read_mixed);
+	spin_lock_init(&disk->lock);
+	bio_list_init(&disk->mixed_bios);
+	disk->blocks = blocks_of(allocation);
 	error = disk->number = ida_alloc(&numbers, GFP_KERNEL);
 	if (error < 0)
-		goto err_blocks;
-	error = -ENOMEM;
-	disk->queue = alloc_workqueue("tmem%d", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1, disk->number);
-	if (!disk->queue)
+		goto err_free;
+	error = disk->number ? 0 : open_backing(&behind);
+	if (error)
+		goto err_number;
+	error = disk->number ? 0 : size_up(behind, &disk->blocks);
+	if (error) {
+		if (behind)
+			tmem_backing_close(behind);
+		goto err_number;
+	}
+	error = make_store(disk, guest, behind);
+	if (error)
 		goto err_number;
 	error = make_gendisk(disk);
 	if (error)
-		goto err_queue;
+		goto err_store;
 	error = add_disk(disk->gendisk);
 	if (error) {
-		put_disk(disk->gendisk); /* frees all of it */
-		return error;
+		put_disk(disk->gendisk);
+		goto err_store;
 	}
 	*out = disk;
 	return 0;
 
-err_queue:
-	destroy_workqueue(disk->queue);
+err_store:
+	tmem_store_destroy(disk->store);
 err_number:
 	ida_free(&numbers, disk->number);
-err_blocks:
-	tmem_blocks_exit(&disk->blocks);
 err_free:
 	kfree(disk);
 	return error;
@@ -372,15 +372,14 @@ void tmem_disk_destroy(struct tmem_disk *disk)
 {
 	/* Nothing is submitted any more when this returns, whoever has it open. */
 	del_gendisk(disk->gendisk);
-	mutex_lock(&disk->there);
-	disk->guest = NULL;
-	mutex_unlock(&disk->there);
+	flush_work(&disk->mixed);
+	tmem_store_leave(disk->store);
 	put_disk(disk->gendisk);
 }
 
 void tmem_disk_figures(const struct tmem_disk *disk, struct tmem_disk_figures *figures)
 {
 	figures->name = disk->gendisk->disk_name;
-	figures->blocks = disk->blocks.count;
-	tmem_blocks_count(&disk->blocks, &figures->stored, &figures->lost);
+	figures->blocks = disk->blocks;
+	tmem_store_count(disk->store, &figures->stored, &figures->backed, &figures->lost);
 }

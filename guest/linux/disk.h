@@ -14,7 +14,7 @@ struct tmem_guest;
 
 struct tmem_disk_figures {
 	const char *name; /* as long as the disk */
-	u32 blocks, stored, lost;
+	u32 blocks, stored, backed, lost;
 };
 
 /* Of as many blocks as @allocation bytes hold whatever is in them. 0 or -errno. */

@@ -188,6 +188,12 @@ static int ask_list(struct tmem_guest *guest, const struct tmem_place *place, st
 	return error;
 }
 
+int tmem_guest_put_each(struct tmem_guest *guest, const struct tmem_place *place,
+			struct page **page, u32 count, s32 *result)
+{
+	return ask_list(guest, place, page, count, result);
+}
+
 int tmem_guest_put_list(struct tmem_guest *guest, const struct tmem_place *place,
 			struct page **page, u32 count)
 {

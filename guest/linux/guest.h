@@ -66,7 +66,11 @@ int tmem_guest_put(struct tmem_guest *guest, const struct tmem_place *place, str
 int tmem_guest_get(struct tmem_guest *guest, const struct tmem_place *place, struct page **page,
 		   u32 count, s32 *result);
 
-/* Pages of one pool that @place[i] names each; what failed is not there then. 0 or -errno. */
+/* The same for pages of one pool that @place[i] names each. */
+int tmem_guest_put_each(struct tmem_guest *guest, const struct tmem_place *place,
+			struct page **page, u32 count, s32 *result);
+
+/* The same for clean pages; what failed is not there then. 0 or -errno. */
 int tmem_guest_put_list(struct tmem_guest *guest, const struct tmem_place *place,
 			struct page **page, u32 count);
 

@@ -48,8 +48,9 @@ static int stat_show(struct seq_file *file, void *nothing)
 		seq_printf(file, "%s %llu\n", tmem_counter_names[i],
 			   tmem_counters_sum(guest->transport->counters, i));
 	disk_of(guest, &disk);
-	seq_printf(file, "clean_on %d\nswap_blocks %u\nswap_stored %u\nswap_lost %u\n",
-		   !tmem_cache_why_not(guest), disk.blocks, disk.stored, disk.lost);
+	seq_printf(file,
+		   "clean_on %d\nswap_blocks %u\nswap_stored %u\nswap_backed %u\nswap_lost %u\n",
+		   !tmem_cache_why_not(guest), disk.blocks, disk.stored, disk.backed, disk.lost);
 	error = tmem_guest_stat(guest, &host);
 	seq_printf(file, "host_error %d\n", -error);
 	if (error)
@@ -96,6 +97,9 @@ static void show_swap(struct seq_file *file, struct tmem_guest *guest)
 		   tmem_counters_sum(counters, TMEM_SWAP_READS_LOST));
 	seq_printf(file, "  %llu flushed because they were free\n",
 		   tmem_counters_sum(counters, TMEM_SWAP_FREED));
+	seq_printf(file, "  %u on the backing device; %llu written there, %llu read\n", disk.backed,
+		   tmem_counters_sum(counters, TMEM_SWAP_BACKING_WRITES),
+		   tmem_counters_sum(counters, TMEM_SWAP_BACKING_READS));
 }
 
 static void show_host(struct seq_file *file, struct tmem_guest *guest)

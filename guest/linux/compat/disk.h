@@ -19,7 +19,7 @@
 #define compat_disk_release_args struct gendisk *gendisk
 #endif
 
-/* Non-rotational, of blocks of @block bytes, with discard and write-zeroes. ERR_PTR. */
+/* Non-rotational, of blocks of @block bytes, with a cache for writes, discard and write-zeroes. ERR_PTR. */
 static inline struct gendisk *compat_disk_alloc(u32 block)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
@@ -33,6 +33,7 @@ static inline struct gendisk *compat_disk_alloc(u32 block)
 	disk->queue->limits.discard_granularity = block;
 	blk_queue_max_discard_sectors(disk->queue, UINT_MAX);
 	blk_queue_max_write_zeroes_sectors(disk->queue, UINT_MAX);
+	blk_queue_write_cache(disk->queue, true, true);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, disk->queue);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, disk->queue);
 	return disk;
@@ -44,7 +45,7 @@ static inline struct gendisk *compat_disk_alloc(u32 block)
 		.discard_granularity = block,
 		.max_hw_discard_sectors = UINT_MAX,
 		.max_write_zeroes_sectors = UINT_MAX,
-		.features = BLK_FEAT_SYNCHRONOUS,
+		.features = BLK_FEAT_SYNCHRONOUS | BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA,
 	};
 
 	return blk_alloc_disk(&limits, NUMA_NO_NODE);
