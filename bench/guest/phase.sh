@@ -8,6 +8,7 @@
 # The kernel brings processes' times up to date at ticks, so a phase should
 # last for seconds. Sourced by scripts/bench-guest, after rig.sh.
 
+phase_limit=900 # seconds; a compiler in an emulated guest beside others takes its time
 declare -A phase_number=() phase_pipe=()
 bench_ticks=$(getconf CLK_TCK)
 
@@ -49,7 +50,7 @@ phase() { # NAME SHELL-COMMAND
 	from=$(($(wc -l <"$(report_of "$name")") + 1))
 	before=$(phase_ticks "$name")
 	echo "$2" >&"${phase_pipe[$name]}"
-	guest_line "$name" "^serve: done $number"$'\r'"?$" 300 || fail "guest $name: $2: no end"
+	guest_line "$name" "^serve: done $number"$'\r'"?$" $phase_limit || fail "guest $name: $2: no end"
 	after=$(phase_ticks "$name")
 	read -r b0 b1 b2 <<<"$before"
 	read -r a0 a1 a2 <<<"$after"
