@@ -26,9 +26,11 @@ static bool clean;
 module_param(clean, bool, 0444);
 MODULE_PARM_DESC(clean, "put clean pages of ext4 files (no)");
 
-static unsigned int bounce_pages = 512;
+static unsigned int bounce_pages;
 module_param(bounce_pages, uint, 0444);
-MODULE_PARM_DESC(bounce_pages, "pages of memory for clean pages on their way to the host (512)");
+MODULE_PARM_DESC(
+	bounce_pages,
+	"pages of memory for clean pages on their way to the host (0: by the guest's memory)");
 
 #ifdef TMEM_SKIP /* tests' controls: what is left out */
 static unsigned int skip;
@@ -333,6 +335,17 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 	return result;
 }
 
+/*
+ * Background reclaim does not wait for the host, and takes as many pages at a
+ * time as its high watermark has: by the kernel's own reckoning three times
+ * the root of the pages that there are. And half of the ring may be on its way.
+ */
+static u32 ring_pages(void)
+{
+	return bounce_pages ? bounce_pages
+			    : clamp_t(u32, 5 * int_sqrt(totalram_pages()), 256, 3072);
+}
+
 int tmem_cache_create(struct tmem_guest *guest)
 {
 	int error;
@@ -344,7 +357,7 @@ int tmem_cache_create(struct tmem_guest *guest)
 		return error;
 	cache.pool = (u32)error;
 	cache.closed = NULL;
-	error = tmem_bounce_create(guest, bounce_pages, overflow, &cache.bounce);
+	error = tmem_bounce_create(guest, ring_pages(), overflow, &cache.bounce);
 	if (error)
 		return error;
 	cache.guest = guest;
