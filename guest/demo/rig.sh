@@ -196,12 +196,18 @@ guest_start() { # NAME RUN OPTIONS: as guest_boot
 
 # The same with tmem.ko and a device in place of the disk.
 guest_start_module() { # NAME RUN OPTIONS: as guest_boot
-	local arguments name=$1 run=$2
+	local name=$1 run=$2
 	shift 2
+	guest_add_device "$name"
+	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"
+}
+
+# Only adds it; $rig_disk is what QEMU needs for it.
+guest_add_device() { # NAME
+	local arguments name=$1
 	arguments=$("$rig_tmem" add "$name" --kind device --allocation $rig_disk_size --queues 3 \
 		--ram $rig_ram --json) || fail "tmem add $name"
 	mapfile -t rig_disk < <(json qemu <<<"$arguments")
-	guest_boot "$name" "$run" "${rig_disk[@]}" "$@"
 }
 
 # From here on guests have tmem.ko, and load it as the last of their modules.
