@@ -126,6 +126,13 @@ bool tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place,
 	return add(bounce, place, page);
 }
 
+bool tmem_bounce_offer(struct tmem_bounce *bounce, const struct tmem_place *place,
+		       struct page *page)
+{
+	/* Whoever takes the last one meanwhile makes this a put like any other. */
+	return READ_ONCE(bounce->spare_count) > num_online_cpus() && add(bounce, place, page);
+}
+
 void tmem_bounce_flush(struct tmem_bounce *bounce, const struct tmem_place *place)
 {
 	(void)add(bounce, place, NULL);

@@ -33,6 +33,9 @@ void tmem_bounce_destroy(struct tmem_bounce *bounce);
 
 /* Any context. Afterwards the host has this page, or none. False: none, for want of room. */
 bool tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page);
+/* The same of a page that never changes: where there is no room, what the host has stays. */
+bool tmem_bounce_offer(struct tmem_bounce *bounce, const struct tmem_place *place,
+		       struct page *page);
 void tmem_bounce_flush(struct tmem_bounce *bounce, const struct tmem_place *place);
 
 /*

@@ -20,6 +20,7 @@
 #include "exchange.h"
 #include "guest.h"
 #include "hooks.h"
+#include "pools.h"
 #include "transport.h"
 
 static bool clean;
@@ -71,7 +72,7 @@ static bool wants(const struct inode *inode)
 	       !IS_ENCRYPTED(inode) && !IS_VERITY(inode) && !IS_DAX(inode);
 }
 
-static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
+static struct tmem_place private_place(const struct inode *inode, pgoff_t index)
 {
 	struct tmem_place place = {
 		.pool = cache.pool,
@@ -82,6 +83,18 @@ static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
 	memcpy(&place.object[0], inode->i_sb->s_uuid.b, sizeof(place.object[0]));
 	place.object[2] |= (u64)inode->i_sb->s_dev << 32;
 	return place;
+}
+
+static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
+{
+	struct tmem_place place;
+
+	return tmem_pools_place(inode, index, &place) ? place : private_place(inode, index);
+}
+
+static bool is_shared(const struct tmem_place *place)
+{
+	return place->pool != cache.pool;
 }
 
 /* A flush that could not be remembered: what the host has is no longer to be trusted. */
@@ -106,8 +119,14 @@ static bool may_be_written(struct inode *inode)
 
 static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
 {
-	struct tmem_place place = place_of(inode, index);
+	struct tmem_place place = page ? place_of(inode, index) : private_place(inode, index);
 
+	if (is_shared(&place)) {
+		note(tmem_bounce_offer(cache.bounce, &place, page) ? TMEM_SHARED_PUTS
+								   : TMEM_CLEAN_DROPPED,
+		     1);
+		return;
+	}
 	if (page) {
 		note(tmem_bounce_put(cache.bounce, &place, page) ? TMEM_CLEAN_PUTS
 								 : TMEM_CLEAN_DROPPED,
@@ -162,7 +181,8 @@ static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 	if (READ_ONCE(cache.closed) || !wants(mapping->host) || first > U32_MAX)
 		return;
 	count = last > U32_MAX ? TMEM_WIRE_RANGE - first : (u64)last - first + 1;
-	place = place_of(mapping->host, first);
+	/* Of a shared one nothing changes; but what was put before it was shared goes. */
+	place = private_place(mapping->host, first);
 	tmem_bounce_drop(cache.bounce, &place, count);
 	if (tmem_guest_flush_range(cache.guest, &place, count))
 		close_cache("closed: the host did not flush what has changed");
@@ -262,6 +282,11 @@ static u32 get_pages(struct inode *inode, struct page **page, u32 count)
 			hit |= result[j] ? 0 : 1u << (i + j);
 	}
 	note(TMEM_CLEAN_GETS, count);
+	place = place_of(inode, page[0]->index);
+	if (is_shared(&place)) {
+		note(TMEM_SHARED_GETS, count);
+		note(TMEM_SHARED_HITS, hweight32(hit));
+	}
 	for (i = 0; i < count; i++)
 		if (hit & 1u << i)
 			got(page[i]);
@@ -362,8 +387,11 @@ int tmem_cache_create(struct tmem_guest *guest)
 		return error;
 	cache.guest = guest;
 	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
-	if (!error)
+	if (!error) {
+		if (tmem_pools_create(guest))
+			pr_warn("tmem: this kernel shares no pools\n");
 		return 0;
+	}
 	/* A kernel that cannot be hooked is no reason to have no swap disk. */
 	tmem_bounce_destroy(cache.bounce);
 	cache.guest = NULL;
@@ -379,6 +407,7 @@ void tmem_cache_destroy(struct tmem_guest *guest)
 		return;
 	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	tmem_bounce_destroy(cache.bounce);
+	tmem_pools_destroy();
 	cache.guest = NULL;
 	pr_info("tmem: clean pages: %llu put, %llu of %llu got, %llu flushes, %llu dropped\n",
 		tmem_counters_sum(counters, TMEM_CLEAN_PUTS),

@@ -23,6 +23,9 @@
 	X(CLEAN_GETS, "clean_gets")                   \
 	X(CLEAN_HITS, "clean_hits")                   \
 	X(CLEAN_FLUSHES, "clean_flushes")             \
+	X(SHARED_PUTS, "shared_puts")                 \
+	X(SHARED_GETS, "shared_gets")                 \
+	X(SHARED_HITS, "shared_hits")                 \
 	X(SWAP_WRITES, "swap_writes")                 \
 	X(SWAP_WRITES_REFUSED, "swap_writes_refused") \
 	X(SWAP_READS, "swap_reads")                   \

@@ -244,6 +244,14 @@ int tmem_guest_pool(struct tmem_guest *guest, u32 flags, const u64 uuid[2], u64 
 	return rep.value <= INT_MAX ? (int)rep.value : nonsense(guest, "a pool's number");
 }
 
+int tmem_guest_pool_leave(struct tmem_guest *guest, u32 pool)
+{
+	struct tmem_req req = {.op = TMEM_WIRE_DESTROY_POOL, .count = 1, .pool = pool};
+	struct tmem_rep rep;
+
+	return ask_simple(guest, &req, &rep, NULL, 0);
+}
+
 int tmem_guest_stat(struct tmem_guest *guest, struct tmem_stat *stat)
 {
 	struct tmem_req req = {.op = TMEM_WIRE_STAT, .count = 1, .pool = TMEM_WIRE_ALL_POOLS};

@@ -52,6 +52,8 @@ void tmem_guest_resume(struct tmem_guest *guest);
 
 /* The pool's number or -errno. @uuid may be NULL: a private one. */
 int tmem_guest_pool(struct tmem_guest *guest, u32 flags, const u64 uuid[2], u64 cookie);
+/* A shared one's pages stay with its other members. 0 or -errno. */
+int tmem_guest_pool_leave(struct tmem_guest *guest, u32 pool);
 int tmem_guest_stat(struct tmem_guest *guest, struct tmem_stat *stat);
 /* The next news. 0, 1: ask again, or -errno. For one thread of the kernel, whose end ends it. */
 int tmem_guest_event(struct tmem_guest *guest, struct tmem_event *event);

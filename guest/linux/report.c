@@ -9,6 +9,7 @@
 #include "counters.h"
 #include "disk.h"
 #include "guest.h"
+#include "pools.h"
 #include "transport.h"
 
 static struct dentry *root;
@@ -76,6 +77,11 @@ static void show_clean(struct seq_file *file, struct tmem_guest *guest)
 		   tmem_counters_sum(counters, TMEM_CLEAN_STORED),
 		   tmem_counters_sum(counters, TMEM_CLEAN_DROPPED));
 	seq_printf(file, "  %llu flushes\n", tmem_counters_sum(counters, TMEM_CLEAN_FLUSHES));
+	seq_printf(file, "shared pools: %llu of %llu pages got, %llu put\n",
+		   tmem_counters_sum(counters, TMEM_SHARED_HITS),
+		   tmem_counters_sum(counters, TMEM_SHARED_GETS),
+		   tmem_counters_sum(counters, TMEM_SHARED_PUTS));
+	tmem_pools_show(file);
 }
 
 static void show_swap(struct seq_file *file, struct tmem_guest *guest)
