@@ -22,6 +22,7 @@
 #include "hooks.h"
 #include "pools.h"
 #include "transport.h"
+#include "trial.h"
 
 static bool clean;
 module_param(clean, bool, 0444);
@@ -152,8 +153,7 @@ static void removed(struct folio *folio)
 		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping);
 	long i;
 
-	if (READ_ONCE(cache.closed) || !wants(mapping->host) ||
-	    folio_next_index(folio) - 1 > U32_MAX)
+	if (!wants(mapping->host) || folio_next_index(folio) - 1 > U32_MAX)
 		return;
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		put_or_flush(mapping->host, folio->index + (pgoff_t)i,
@@ -164,7 +164,9 @@ static int on_remove(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct folio *folio = (struct folio *)regs_get_kernel_argument(regs, 0);
 
-	if (folio->mapping)
+	if (tmem_trial_saw(TRIAL_REMOVE, (unsigned long)folio, 0, 0))
+		return 0;
+	if (!READ_ONCE(cache.closed) && folio->mapping)
 		removed(folio);
 	return 0;
 }
@@ -199,7 +201,12 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 
 enum { TRUNCATE, INVALIDATE, READPAGES };
 static struct tmem_detour detour[] = {
-	[TRUNCATE] = {.name = "truncate_inode_pages_range", .instead = truncate_instead},
+#ifdef TMEM_ELSEWHERE /* a test's control: a kernel whose function is another one */
+	[TRUNCATE] = {.name = "truncate_inode_pages_final",
+#else
+	[TRUNCATE] = {.name = "truncate_inode_pages_range",
+#endif
+		      .instead = truncate_instead},
 	[INVALIDATE] = {.name = "invalidate_inode_pages2_range", .instead = invalidate_instead},
 	[READPAGES] = {.name = "ext4_mpage_readpages", .instead = readpages_instead},
 };
@@ -213,20 +220,26 @@ static void truncate_instead(struct address_space *mapping, loff_t start, loff_t
 	pgoff_t last = end == -1 ? ULONG_MAX : (pgoff_t)(end >> PAGE_SHIFT);
 
 	tmem_hook_enter();
+	if (tmem_trial_saw(TRIAL_TRUNCATE, (unsigned long)mapping, (u64)start, (u64)end))
+		goto out;
 	flush_range(mapping, first, last, SKIP_TRUNCATION);
 	((truncate_range *)detour[TRUNCATE].original)(mapping, start, end);
 	flush_range(mapping, first, last, SKIP_TRUNCATION);
+out:
 	tmem_hook_leave();
 }
 
 static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end)
 {
-	int result;
+	int result = 0;
 
 	tmem_hook_enter();
+	if (tmem_trial_saw(TRIAL_INVALIDATE, (unsigned long)mapping, start, end))
+		goto out;
 	flush_range(mapping, start, end, SKIP_INVALIDATION);
 	result = ((invalidate_range *)detour[INVALIDATE].original)(mapping, start, end);
 	flush_range(mapping, start, end, SKIP_INVALIDATION);
+out:
 	tmem_hook_leave();
 	return result;
 }
@@ -342,7 +355,10 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 	u32 count;
 
 	tmem_hook_enter();
-	if (READ_ONCE(cache.closed) || !wants(inode)) {
+	if (tmem_trial_saw(TRIAL_READPAGES, (unsigned long)inode, (unsigned long)ahead,
+			   (unsigned long)unit)) {
+		result = 0;
+	} else if (READ_ONCE(cache.closed) || !wants(inode)) {
 		result = original(inode, ahead, unit);
 	} else if (ahead) {
 		tmem_bounce_pace(cache.bounce);
@@ -371,6 +387,28 @@ static u32 ring_pages(void)
 			    : clamp_t(u32, 5 * int_sqrt(totalram_pages()), 256, 3072);
 }
 
+/* Whether this kernel is the one that the hooks were made for. */
+static int try_hooks(void)
+{
+	const char *wrong;
+	int error;
+
+	if (test_taint(TAINT_LIVEPATCH)) {
+		pr_warn("tmem: clean pages are left alone: the kernel is live patched, and may "
+			"not do what the hooks rely on\n");
+		return -EBUSY;
+	}
+	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	if (error)
+		return error;
+	wrong = tmem_trial_run();
+	if (!wrong)
+		return 0;
+	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
+	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	return -EINVAL;
+}
+
 int tmem_cache_create(struct tmem_guest *guest)
 {
 	int error;
@@ -381,13 +419,14 @@ int tmem_cache_create(struct tmem_guest *guest)
 	if (error < 0)
 		return error;
 	cache.pool = (u32)error;
-	cache.closed = NULL;
+	cache.closed = "not tried yet";
 	error = tmem_bounce_create(guest, ring_pages(), overflow, &cache.bounce);
 	if (error)
 		return error;
 	cache.guest = guest;
-	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	error = try_hooks();
 	if (!error) {
+		WRITE_ONCE(cache.closed, NULL);
 		if (tmem_pools_create(guest))
 			pr_warn("tmem: this kernel shares no pools\n");
 		return 0;

@@ -11,6 +11,7 @@
 
 static atomic_t inside = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(left);
+static struct task_struct *led;
 
 void tmem_hook_enter(void)
 {
@@ -23,18 +24,23 @@ void tmem_hook_leave(void)
 		wake_up(&left);
 }
 
-/* A call from this module is the detour's own, of the original. */
+void tmem_hooks_lead(struct task_struct *task)
+{
+	WRITE_ONCE(led, task);
+}
+
+/* A call from this module is the detour's own, of the original; or a trial's. */
 static void notrace redirect(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
 			     struct ftrace_regs *regs)
 {
 	struct tmem_detour *detour = container_of(ops, struct tmem_detour, ops);
 
-	if (!within_module(caller, THIS_MODULE))
+	if (!within_module(caller, THIS_MODULE) || READ_ONCE(led) == current)
 		compat_set_instruction_pointer(regs, (unsigned long)detour->instead);
 }
 
 /* The kernel keeps its table of symbols to itself, but a probe knows where it is. */
-static void *address_of(const char *name)
+void *tmem_hooks_address(const char *name)
 {
 	struct kprobe probe = {.symbol_name = name};
 	void *address;
@@ -50,7 +56,7 @@ static int install_detour(struct tmem_detour *detour)
 {
 	int error;
 
-	detour->original = address_of(detour->name);
+	detour->original = tmem_hooks_address(detour->name);
 	if (!detour->original)
 		return -ENOENT;
 	detour->ops.func = redirect;

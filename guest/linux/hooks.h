@@ -32,6 +32,11 @@ int tmem_hooks_install(struct tmem_detour *detour, u32 detours, struct tmem_prob
 void tmem_hooks_remove(struct tmem_detour *detour, u32 detours, struct tmem_probe *probe,
 		       u32 probes);
 
+/* NULL: the kernel has no such function. */
+void *tmem_hooks_address(const char *name);
+/* Until the next call also @task is led to what is called instead when this module calls. */
+void tmem_hooks_lead(struct task_struct *task);
+
 /* First and last in whatever is called instead. */
 void tmem_hook_enter(void);
 void tmem_hook_leave(void);

@@ -4,6 +4,8 @@
 # A file that is larger than the guest's memory, read twice on Debian's stock
 # kernel: with tmem.ko's clean pages the second pass leaves the disk alone, and
 # what is read is right. The control: without them it reads all of it again.
+# A kernel that is live patched, or whose functions are not where the hooks
+# believe them, is left alone.
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
@@ -11,6 +13,10 @@ pages=60000
 
 rig_begin
 rig_take_module
+broken=$("$rig_top/scripts/guest-module" "${rig_kernel#/boot/vmlinuz-}" "$(dirname "$rig_bare_image")" \
+	ELSEWHERE) || give_up "no broken module"
+mkdir "$rig_work/broken" && cp "$broken" "$rig_work/broken/broken.ko"
+(cd "$rig_work/broken" && find . -mindepth 1 | cpio --quiet -R 0:0 -o -H newc) >>"$rig_image"
 PATH=$PATH:/usr/sbin:/sbin
 command -v mke2fs >/dev/null || give_up "mke2fs is missing (Debian package e2fsprogs)"
 mkdir "$rig_work/files"
@@ -51,4 +57,5 @@ read_twice b 0
 [ "$second" -ge $((pages * 8 * 9 / 10)) ] || fail "the control read only $second sectors"
 daemon_stop
 say "PASS control: without clean pages it read $second"
+say "PASS a live patched kernel, and one with a function elsewhere, are left alone"
 say "PASS"

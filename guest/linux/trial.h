@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether the hooks are where this module takes them to be, asked of the kernel
+ * that runs before they are believed: its own functions are called on a file
+ * that nobody else has, and what arrives at the hooks has to be that. A function
+ * of the same name that is never called, or has its arguments in another order,
+ * is found out before any page depends on it.
+ */
+#ifndef TMEM_LINUX_TRIAL_H
+#define TMEM_LINUX_TRIAL_H
+
+#include <linux/types.h>
+
+enum tmem_trial_hook {
+	TRIAL_TRUNCATE,	  /* mapping, first byte, last byte */
+	TRIAL_INVALIDATE, /* mapping, first page, last page */
+	TRIAL_READPAGES,  /* inode, read-ahead, page */
+	TRIAL_REMOVE	  /* page */
+};
+
+/* NULL, or what is not as it should be. The hooks are there; for one task at a time. May sleep. */
+const char *tmem_trial_run(void);
+
+/*
+ * First in each hook, with its arguments as they are, none of which may be
+ * looked into before. True: this is the trial, and nothing else is to be done.
+ */
+bool tmem_trial_saw(enum tmem_trial_hook hook, u64 a, u64 b, u64 c);
+
+#endif
