@@ -215,6 +215,7 @@ static void hello(void)
 	const struct tmem_req req = {
 		.op = TMEM_WIRE_HELLO,
 		.count = 1,
+		.pool = TMEM_WIRE_VERSIONS(TMEM_WIRE_VERSION, TMEM_WIRE_VERSION),
 		.object = {TMEM_WIRE_MAGIC},
 		.index = TMEM_PAGE_SIZE,
 		.arg = {7},

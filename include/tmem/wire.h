@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The tmem device's requests and replies as they lie in memory. Version 0:
- * they may still change. doc/protocol.md is the normative text.
+ * The tmem device's requests and replies as they lie in memory. Version 1:
+ * none of this changes any more. doc/protocol.md is the normative text.
  *
  * In memory all fields are little-endian and naturally aligned; nothing is
  * packed. A request is one descriptor chain: a readable part and then a
@@ -23,7 +23,7 @@
 #include <tmem/base.h>
 
 #define TMEM_WIRE_MAGIC	  0x314d454d54544956ull /* object[0] of HELLO */
-#define TMEM_WIRE_VERSION 0u
+#define TMEM_WIRE_VERSION 1u
 #define TMEM_WIRE_BATCH	  64u	       /* most pages in one request; a host grants at least 32 */
 #define TMEM_WIRE_RANGE	  (1ull << 32) /* indexes of an object: most that one range names */
 

@@ -218,6 +218,7 @@ static void event_in_flight_is_refused_behind_hello(void **state)
 	fe_kick(&world->fe, 2);
 	harness_pump(world->harness);
 	fe_disconnect(&world->fe);
+	hello.pool = TMEM_WIRE_VERSIONS(TMEM_WIRE_VERSION, TMEM_WIRE_VERSION);
 	hello.object[0] = TMEM_WIRE_MAGIC;
 	hello.index = TMEM_PAGE_SIZE;
 	hello.arg[0] = WORLD_NONCE;

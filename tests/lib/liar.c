@@ -299,7 +299,8 @@ static void do_pages(struct liar *liar, const struct tmem_wire_request *wire, st
 
 static int hello(struct liar *liar, const struct tmem_wire_request *wire)
 {
-	struct tmem_hello answer = {.page_size = 4096, .max_batch = 64, .max_pools = 16};
+	struct tmem_hello answer = {
+		.version = TMEM_WIRE_VERSION, .page_size = 4096, .max_batch = 64, .max_pools = 16};
 
 	if (liar->lie == LIE_hello_refused)
 		return -TMEM_EACCES;

@@ -10,7 +10,7 @@
 /* clang-format on */
 
 static const struct tmem_hello hello = {
-	.version = 0,
+	.version = 1,
 	.page_size = 4096,
 	.max_batch = 64,
 	.max_pools = 16,
@@ -49,7 +49,7 @@ const struct golden golden[] = {
 	{.name = "hello",
 	 .req = {.op = 1,
 		 .count = 1,
-		 .pool = TMEM_WIRE_VERSIONS(0, 2),
+		 .pool = TMEM_WIRE_VERSIONS(1, 2),
 		 .object = {TMEM_WIRE_MAGIC, 0x8000000000000001u},
 		 .index = 4096,
 		 .arg = {0x1122334455667788u}},

@@ -37,7 +37,7 @@ static int judge_hello(const uint8_t *b)
 			return EINVAL_;
 	if (low > high)
 		return EINVAL_;
-	if (low != 0)
+	if (low > 1 || high < 1)
 		return EOPNOTSUPP_;
 	if (number(b, 32, 4) != 4096)
 		return EOPNOTSUPP_;

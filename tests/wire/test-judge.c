@@ -256,11 +256,11 @@ static void hello(void)
 		uint32_t low, high;
 		int code;
 	} versions[] = {
-		{0, 0, 0},
+		{1, 1, 0},
 		{0, 1, 0},
 		{0, 65535, 0},
-		{1, 1, -TMEM_EOPNOTSUPP},
-		{1, 65535, -TMEM_EOPNOTSUPP},
+		{0, 0, -TMEM_EOPNOTSUPP},
+		{2, 2, -TMEM_EOPNOTSUPP},
 		{65535, 65535, -TMEM_EOPNOTSUPP},
 		{1, 0, -TMEM_EINVAL},
 		{65535, 0, -TMEM_EINVAL},
