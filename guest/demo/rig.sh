@@ -7,13 +7,14 @@
 # wait has an end: it is over when the line is there, when the process that
 # should write it is gone, or when the time is up.
 #
-# Environment: TMEMD and TMEM name other binaries than those in build/.
+# Environment: TMEMD and TMEM name other binaries than those in build/; GUEST_RAM gives guests
+# another size than 192M, which a kernel with KASAN needs; GUEST_KERNEL, another kernel.
 
 rig_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 rig_name=$(basename "$0" .sh)
 rig_tmemd=${TMEMD:-$rig_top/build/daemon/tmemd}
 rig_tmem=${TMEM:-$rig_top/build/cli/tmem}
-rig_ram=192M
+rig_ram=${GUEST_RAM:-192M}
 rig_disk_size=512M
 declare -A rig_guest=() # name: process id of its QEMU
 rig_daemon=
@@ -32,7 +33,7 @@ fail() {
 	for log in "$rig_work"/*.report "$rig_work"/*.console "$rig_work"/*.log; do
 		[ -s "$log" ] || continue
 		echo "--- end of $(basename "$log")" >&2
-		tail -n 12 "$log" | tr -d '\r' >&2
+		tail -n "${RIG_TAIL:-12}" "$log" | tr -d '\r' >&2
 	done
 	say "FAILED: $*" >&2
 	exit 1
@@ -213,6 +214,7 @@ guest_add_device() { # NAME
 # From here on guests have tmem.ko, and load it as the last of their modules.
 rig_take_module() { # [CONTROL]: broken in this way
 	local release=${rig_kernel#/boot/vmlinuz-} module
+	release=${release%/arch/x86/boot/bzImage}
 	: "${rig_bare_image:=$rig_image}"
 	module=$("$rig_top/scripts/guest-module" "$release" "$(dirname "$rig_bare_image")" "$@") ||
 		give_up "no module for Linux $release"
