@@ -150,7 +150,8 @@ static void removed(struct folio *folio)
 {
 	struct address_space *mapping = folio->mapping;
 	bool keep = folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
-		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping);
+		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping) &&
+		    tmem_news_may_put(cache.guest);
 	long i;
 
 	if (!wants(mapping->host) || folio_next_index(folio) - 1 > U32_MAX)

