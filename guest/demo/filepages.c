@@ -11,6 +11,7 @@
  *	filepages shuffle  FILE PAGES COUNT SEED		reads COUNT of PAGES, one by one
  *	filepages race FILE COUNT				direct writes beside readers
  *	filepages size FILE COUNT
+ *	filepages swapped FILE COUNT	swaps pages of memory out, and reads them once FILE is there
  *
  * Exit status: 0 all as expected, 1 a page that is not, 2 it cannot be done.
  */
@@ -159,6 +160,30 @@ static int shuffle(int fd, uint32_t pages, uint32_t count, uint64_t seed)
 	return 0;
 }
 
+static int swapped(const char *signal, uint32_t count)
+{
+	uint64_t *page, *pages = mmap(NULL, (size_t)count * PAGE_BYTES, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t i, bad = 0;
+
+	if (pages == MAP_FAILED || posix_memalign((void **)&page, PAGE_BYTES, PAGE_BYTES))
+		give_up("memory");
+	for (i = 0; i < count; i++)
+		fill(pages + (size_t)i * PAGE_WORDS, 1, i);
+	if (madvise(pages, (size_t)count * PAGE_BYTES, MADV_PAGEOUT))
+		give_up("pageout");
+	puts("filepages: swapped");
+	fflush(stdout);
+	while (access(signal, F_OK))
+		usleep(10000);
+	for (i = 0; i < count; i++) {
+		fill(page, 1, i);
+		bad += memcmp(pages + (size_t)i * PAGE_WORDS, page, PAGE_BYTES) != 0;
+	}
+	printf("filepages: %u of %u swapped pages are not what they were\n", bad, count);
+	return bad != 0;
+}
+
 /* Through the page cache, but not from it. */
 static void read_page(int fd, uint64_t *page, uint32_t number)
 {
@@ -220,7 +245,7 @@ int main(int argc, char **argv)
 	bool look = !strcmp(what, "survey");
 	bool direct = !strcmp(what, "direct") || !strcmp(what, "race") || look;
 	uint64_t *page = NULL;
-	int fd;
+	int fd, create;
 
 	if (argc < 4 || posix_memalign((void **)&page, PAGE_BYTES, PAGE_BYTES))
 		return 2;
@@ -237,7 +262,11 @@ int main(int argc, char **argv)
 			give_up("advice");
 		return shuffle(fd, first, count, (uint64_t)(argc > 5 ? atoi(argv[5]) : 0));
 	}
-	fd = open(argv[2], O_RDWR | O_CREAT | (direct ? O_DIRECT : 0), 0644);
+	if (!strcmp(what, "swapped"))
+		return swapped(argv[2], first);
+	/* A device that has gone is not to become a file of its name. */
+	create = strncmp(argv[2], "/dev/", 5) ? O_CREAT : 0;
+	fd = open(argv[2], O_RDWR | create | (direct ? O_DIRECT : 0), 0644);
 	if (fd < 0)
 		give_up(argv[2]);
 	if (!strcmp(what, "random") && posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM))

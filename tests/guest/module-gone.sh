@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# tmem.ko and its device go while they are used, and come back: the module is
+# unloaded under readers, the device is pulled out under writers and under
+# swap, the system sleeps, the host freezes the guest. Nothing is wrong
+# afterwards, and what is lost is an error. The controls: a host that has
+# another epoch when the guest wakes is given up, and its pages are errors; a
+# module that does not look at the epoch serves them.
+set -u
+. "$(dirname "$0")/../../guest/demo/rig.sh"
+
+rig_begin
+PATH=$PATH:/usr/sbin:/sbin
+command -v mke2fs >/dev/null || give_up "mke2fs is missing (Debian package e2fsprogs)"
+liar=${TMEMD_LIAR:-$rig_top/build/tests/guest/tmemd-liar}
+[ -n "${TMEMD_LIAR-}" ] || ninja -C "$rig_top/build" tests/guest/tmemd-liar >/dev/null ||
+	give_up "no build of tmemd-liar"
+
+start() { # GUEST GREETINGS OPTION...: the host has another epoch from that greeting on
+	local name=$1 honest
+	honest=$(printf 'honest %.0s' $(seq "$2"))
+	shift 2
+	truncate -s 64M "$rig_work/disk"
+	mke2fs -q -F -t ext4 -O ^metadata_csum "$rig_work/disk" || give_up "mke2fs fails"
+	export TMEM_LIES="$honest epoch"
+	daemon_start "$liar"
+	rig_disk_size=16M
+	guest_start_module "$name" gone "$@" \
+		-drive "file=$rig_work/disk,format=raw,if=none,id=disk,cache=none" \
+		-device virtio-blk-pci,drive=disk,disable-legacy=on
+}
+
+end() { # GUEST
+	guest_end "$1" 240 || fail "guest $1 did not end"
+	report=$(report_of "$1")
+	grep -q '^all done' "$report" || fail "guest $1 did not come to its end"
+	! grep -q 'complains\|does not load\|does not go\|taken away\|is not what\|no file\|no disk' \
+		"$report" || fail "guest $1 complains"
+	daemon_stop
+}
+
+freeze() { # GUEST: until a put has met it
+	local end=$((SECONDS + 60))
+	guest_line "$1" '^freeze: now' 120 || fail "guest $1 does not write"
+	"$rig_tmem" freeze "$1" >/dev/null || fail "tmem freeze"
+	until [ "$(figure "$1" engine.puts_frozen)" -ge 1 ]; do
+		[ $SECONDS -lt $end ] || fail "no put met the freeze"
+		sleep 0.1
+	done
+	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
+}
+
+rig_take_module
+start a 7 tmem.rounds=3
+freeze a
+end a
+for case in freeze suspended swap-stays unload-under-readers removed back another-epoch swap-removed; do
+	grep -q "^ok $case" "$report" || fail "$case: $(grep -B1 "^BAD $case" "$report")"
+	say "PASS $case"
+done
+
+rig_take_module SAME
+start b 2 tmem.only=epoch
+end b
+grep -q '^BAD another-epoch' "$report" || fail "the control: another epoch goes unnoticed either way"
+say "PASS control: a module that does not look at the epoch serves $(grep '^another' "$report")"
+say "PASS"
