@@ -13,6 +13,10 @@ static int __init tmem_init(void)
 	error = virtio_tmem_register();
 	if (error)
 		tmem_report_end();
+#ifdef TMEM_REFUSE
+	if (error)
+		tmem_refuse_say();
+#endif
 	return error;
 }
 
@@ -20,6 +24,9 @@ static void __exit tmem_exit(void)
 {
 	virtio_tmem_unregister();
 	tmem_report_end();
+#ifdef TMEM_REFUSE
+	tmem_refuse_say();
+#endif
 }
 
 module_init(tmem_init);
