@@ -429,6 +429,15 @@ static void news(struct liar *liar, struct queue *queue, uint16_t head)
 		push(liar, queue, liar->answers & 1 ? 0 : 77, liar->answers % 100);
 }
 
+/* The other side has, or what it says means nothing since the rings were scribbled over. */
+static bool has_gone(struct liar *liar)
+{
+	char byte;
+
+	return liar->lie == LIE_scribbles ||
+	       recv(liar->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void serve(struct liar *liar, struct queue *queue, uint16_t head)
 {
 	struct request request = {.count = 0};
@@ -451,6 +460,11 @@ static void serve(struct liar *liar, struct queue *queue, uint16_t head)
 		tmem_wire_put_rep(out, &rep);
 		(void)copy(&request, request.readable, request.count, out, true);
 		push(liar, queue, head, 16);
+		return;
+	}
+	/* Whoever waited too long has gone, and may use the memory for other things. */
+	if (status && has_gone(liar)) {
+		drop_link(liar);
 		return;
 	}
 	must(!status, "a request that the judge refuses");
