@@ -445,6 +445,8 @@ void tmem_cache_destroy(struct tmem_guest *guest)
 
 	if (cache.guest != guest)
 		return;
+	/* The hooks go one after the other: nothing is got while only some changes are seen. */
+	WRITE_ONCE(cache.closed, "the module or its device goes");
 	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	tmem_bounce_destroy(cache.bounce);
 	tmem_pools_destroy();
