@@ -35,7 +35,8 @@ demo: setup
 check: setup
 	@scripts/check $(STAGES)
 
-check-guest: setup
+check-guest:
+	@scripts/setup --second-kernel
 	@tests/guest/run $(TESTS)
 
 bench: setup
