@@ -17,7 +17,7 @@ BUILD ?= build-release
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
-	@echo 'make check-guest   only the tests in real guests, at most 10 minutes (TESTS="reboot": only these)'
+	@echo 'make check-guest   only the tests in real guests, about a quarter of an hour (TESTS="reboot": only these)'
 	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
 	@echo 'make corpus    the pages that the benchmark compresses, made once'
 	@echo 'make build     optimised build in $(BUILD)'
