@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "engine.h"
-#include "codec_lz4.h"
+#include "codec.h"
 
 #define SOURCES	 (1u << 16) /* pages each side reads from: eight times the largest cache here */
 #define BATCH	 64u

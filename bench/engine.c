@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "codec_lz4.h"
+#include "codec.h"
 
 #define SETTLE_CALLS 256
 #define SETTLE_STEPS 16

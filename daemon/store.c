@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #include "arena.h"
-#include "codec_lz4.h"
+#include "codec.h"
 #include "daemon.h"
 #include "lock_memory.h"
 #include "log.h"

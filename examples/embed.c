@@ -2,14 +2,14 @@
 /*
  * The engine inside a program, without a daemon: a cache whose pages may
  * vanish, and a store whose pages may not. Everything that a host has to
- * bring is here; on Linux port/posix has it ready.
+ * bring is here; on Linux port/posix and codec have it ready.
  */
 #include <stdio.h>
 #include <string.h>
 #include <tmem/engine.h>
 
 #include "arena.h"
-#include "codec_lz4.h"
+#include "codec.h"
 
 #define MIB (1024ull * 1024)
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "codec_lz4.h"
+#include "codec.h"
 
 #define ROOM 8192u
 

@@ -5,7 +5,7 @@
  */
 #include <lz4.h>
 
-#include "codec_lz4.h"
+#include "codec.h"
 #include "tmem_port.h"
 
 /* The longest block that a page can become. */

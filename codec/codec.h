@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The codecs that a host can hand to an engine. Each is a file of its own and
+ * needs what its file includes; none knows the engine.
+ */
+#ifndef TMEM_CODEC_H
+#define TMEM_CODEC_H
+
+#include <tmem/host.h>
+
+/* LZ4 blocks, where there is liblz4. Its scratch must be aligned like a pointer. */
+extern const struct tmem_codec tmem_lz4;
+
+#endif
