@@ -88,8 +88,12 @@ static void free_locked(struct tmem_bounce *bounce, struct entry *entry)
 	entry->sending = false;
 }
 
-/* @page NULL: a flush. False: there was no room for the page, and a flush is there instead. */
-static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
+/*
+ * @page NULL: a flush. @changed: what the host has of it is old. False: there was no
+ * room for the page, and a flush is there instead.
+ */
+static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page,
+		bool changed)
 {
 	bool is_kept = !page, is_enough = false;
 	struct entry *entry;
@@ -112,9 +116,9 @@ static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 		is_enough = ++bounce->waiting >= bounce->guest->batch;
 	}
 	spin_unlock_irqrestore(&bounce->lock, flags);
-	if (!entry)
+	if (!entry && changed)
 		bounce->overflow();
-	else if (is_enough)
+	else if (!entry || is_enough)
 		queue_work(bounce->queue, &bounce->work);
 	else
 		queue_delayed_work(bounce->queue, &bounce->rest, LINGER);
@@ -123,19 +127,20 @@ static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 
 bool tmem_bounce_put(struct tmem_bounce *bounce, const struct tmem_place *place, struct page *page)
 {
-	return add(bounce, place, page);
+	return add(bounce, place, page, true);
 }
 
 bool tmem_bounce_offer(struct tmem_bounce *bounce, const struct tmem_place *place,
 		       struct page *page)
 {
 	/* Whoever takes the last one meanwhile makes this a put like any other. */
-	return READ_ONCE(bounce->spare_count) > num_online_cpus() && add(bounce, place, page);
+	return READ_ONCE(bounce->spare_count) > num_online_cpus() &&
+	       add(bounce, place, page, false);
 }
 
 void tmem_bounce_flush(struct tmem_bounce *bounce, const struct tmem_place *place)
 {
-	(void)add(bounce, place, NULL);
+	(void)add(bounce, place, NULL, true);
 }
 
 void tmem_bounce_pace(struct tmem_bounce *bounce)
