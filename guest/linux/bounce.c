@@ -9,6 +9,7 @@
 #include <linux/hashtable.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -20,6 +21,13 @@
 #define NAME_BITS 10
 #define LINGER	  (HZ / 10)
 #define PACE	  HZ /* that a reader waits, at most */
+
+#ifdef TMEM_SKIP /* tests': how many may wait */
+static unsigned int entries = ENTRIES;
+module_param(entries, uint, 0644);
+#else
+#define entries ENTRIES
+#endif
 
 struct entry {
 	struct hlist_node name;
@@ -103,7 +111,9 @@ static bool add(struct tmem_bounce *bounce, const struct tmem_place *place, stru
 	entry = find_locked(bounce, place, false);
 	if (entry)
 		free_locked(bounce, entry);
-	entry = list_first_entry_or_null(&bounce->free, struct entry, order);
+	entry = NULL;
+	if (bounce->waiting < entries)
+		entry = list_first_entry_or_null(&bounce->free, struct entry, order);
 	if (entry) {
 		entry->place = *place;
 		if (page && bounce->spare_count) {

@@ -12,7 +12,9 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "bounce.h"
 #include "compat/readpages.h"
@@ -44,15 +46,22 @@ module_param(skip, uint, 0444);
 #define SKIP_INVALIDATION 2u
 #define SKIP_REMOVAL	  4u
 #define SKIP_DIRECT	  8u
+#define SKIP_RENEWAL	  16u
+
+/* Before it begins anew: more often many changes were lost than one, and they are to be over. */
+#define CALM HZ
 
 /* The hooks have no argument. Set before they are there, cleared after they have gone. */
 static struct {
 	struct tmem_guest *guest; /* NULL: nobody has it */
-	u32 pool;
+	u32 pool;		  /* changes only while it is closed, and never comes again */
 	struct tmem_bounce *bounce;
-	const char *closed; /* why; once set, nothing is put or got any more */
+	const char
+		*closed; /* why nothing is put, got or flushed; for good, unless it is renewing */
 	bool unhookable;
 } cache;
+
+static const char renewing[] = "closed for a moment: more changed than could be remembered";
 
 static void note(enum tmem_counter which, u32 by)
 {
@@ -61,10 +70,32 @@ static void note(enum tmem_counter which, u32 by)
 
 static void close_cache(const char *why)
 {
-	if (!cmpxchg(&cache.closed, NULL, why))
-		pr_warn("tmem: clean pages are %s; they begin anew when the module is loaded "
-			"again\n",
-			why);
+	const char *was = READ_ONCE(cache.closed);
+
+	do {
+		if (was && was != renewing)
+			return;
+	} while (!try_cmpxchg(&cache.closed, &was, why));
+	pr_warn("tmem: clean pages are %s; they begin anew when the module is loaded again\n", why);
+}
+
+/*
+ * Whoever is in a hook asks once, and names by *@pool all that he does there:
+ * where that has been left meanwhile he gets nothing, and what he flushes is
+ * gone. The next one has nothing from before it was opened.
+ */
+static bool is_open(u32 *pool)
+{
+	if (smp_load_acquire(&cache.closed))
+		return false;
+	*pool = READ_ONCE(cache.pool);
+	return true;
+}
+
+static bool is_left(u32 pool)
+{
+	/* In this order: it is another one before it is open again. */
+	return smp_load_acquire(&cache.closed) == renewing || READ_ONCE(cache.pool) != pool;
 }
 
 static bool wants(const struct inode *inode)
@@ -73,10 +104,10 @@ static bool wants(const struct inode *inode)
 	       !IS_ENCRYPTED(inode) && !IS_VERITY(inode) && !IS_DAX(inode);
 }
 
-static struct tmem_place private_place(const struct inode *inode, pgoff_t index)
+static struct tmem_place private_place(const struct inode *inode, pgoff_t index, u32 pool)
 {
 	struct tmem_place place = {
-		.pool = cache.pool,
+		.pool = pool,
 		.index = (u32)index,
 		.object = {0, inode->i_ino, inode->i_generation},
 	};
@@ -86,22 +117,52 @@ static struct tmem_place private_place(const struct inode *inode, pgoff_t index)
 	return place;
 }
 
-static struct tmem_place place_of(const struct inode *inode, pgoff_t index)
+static struct tmem_place place_of(const struct inode *inode, pgoff_t index, u32 pool)
 {
 	struct tmem_place place;
 
-	return tmem_pools_place(inode, index, &place) ? place : private_place(inode, index);
+	return tmem_pools_place(inode, index, &place) ? place : private_place(inode, index, pool);
 }
 
-static bool is_shared(const struct tmem_place *place)
-{
-	return place->pool != cache.pool;
-}
+/* ---- a flush is lost, and what the host has is no longer to be trusted: it begins anew ---- */
 
-/* A flush that could not be remembered: what the host has is no longer to be trusted. */
+static void renew(struct work_struct *work);
+static DECLARE_DELAYED_WORK(renewal, renew);
+
+/* Any context. */
 static void overflow(void)
 {
-	close_cache("closed: too many changed at once");
+	if (cmpxchg(&cache.closed, NULL, renewing))
+		return;
+	note(TMEM_CLEAN_OVERFLOWS, 1);
+	queue_delayed_work(system_wq, &renewal, CALM);
+}
+
+/* Closed for good meanwhile, it stays so: only what is renewing is opened. */
+static void renew(struct work_struct *work)
+{
+	int pool = (int)cache.pool;
+
+	/* Whoever removes a page and saw it open has put it by the old name afterwards. */
+	synchronize_rcu();
+	tmem_bounce_drop_all(cache.bounce);
+	if (!(skip & SKIP_RENEWAL)) {
+		/* Who is not let go stays in a pool that nobody asks for any more. */
+		(void)tmem_guest_pool_leave(cache.guest, cache.pool);
+		pool = tmem_guest_pool(cache.guest, 0, NULL, 0);
+	}
+	if (pool == -EAGAIN) {
+		queue_delayed_work(system_wq, &renewal, CALM);
+		return;
+	}
+	if (pool < 0) {
+		close_cache("closed: the host makes no other pool");
+		return;
+	}
+	WRITE_ONCE(cache.pool, (u32)pool);
+	if (cmpxchg(&cache.closed, renewing, NULL) == renewing)
+		pr_info_ratelimited("tmem: clean pages begin anew: more changed than could be "
+				    "remembered\n");
 }
 
 /* ---- a page is removed; interrupts are off, and nobody else can find it ---- */
@@ -118,11 +179,12 @@ static bool may_be_written(struct inode *inode)
 	       (inode_is_locked(inode) || atomic_read(&inode->i_dio_count));
 }
 
-static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
+static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page, u32 pool)
 {
-	struct tmem_place place = page ? place_of(inode, index) : private_place(inode, index);
+	struct tmem_place place =
+		page ? place_of(inode, index, pool) : private_place(inode, index, pool);
 
-	if (is_shared(&place)) {
+	if (place.pool != pool) {
 		note(tmem_bounce_offer(cache.bounce, &place, page) ? TMEM_SHARED_PUTS
 								   : TMEM_CLEAN_DROPPED,
 		     1);
@@ -146,7 +208,7 @@ static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page)
 	note(TMEM_CLEAN_FLUSHES, 1);
 }
 
-static void removed(struct folio *folio)
+static void removed(struct folio *folio, u32 pool)
 {
 	struct address_space *mapping = folio->mapping;
 	bool keep = folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
@@ -158,17 +220,18 @@ static void removed(struct folio *folio)
 		return;
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		put_or_flush(mapping->host, folio->index + (pgoff_t)i,
-			     keep ? folio_page(folio, i) : NULL);
+			     keep ? folio_page(folio, i) : NULL, pool);
 }
 
 static int on_remove(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct folio *folio = (struct folio *)regs_get_kernel_argument(regs, 0);
+	u32 pool;
 
 	if (tmem_trial_saw(TRIAL_REMOVE, (unsigned long)folio, 0, 0))
 		return 0;
-	if (!READ_ONCE(cache.closed) && folio->mapping)
-		removed(folio);
+	if (is_open(&pool) && folio->mapping)
+		removed(folio, pool);
 	return 0;
 }
 
@@ -178,16 +241,17 @@ static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 {
 	struct tmem_place place;
 	u64 count;
+	u32 pool;
 
 	if (skip & why)
 		return;
-	if (READ_ONCE(cache.closed) || !wants(mapping->host) || first > U32_MAX)
+	if (!is_open(&pool) || !wants(mapping->host) || first > U32_MAX)
 		return;
 	count = last > U32_MAX ? TMEM_WIRE_RANGE - first : (u64)last - first + 1;
 	/* Of a shared one nothing changes; but what was put before it was shared goes. */
-	place = private_place(mapping->host, first);
+	place = private_place(mapping->host, first, pool);
 	tmem_bounce_drop(cache.bounce, &place, count);
-	if (tmem_guest_flush_range(cache.guest, &place, count))
+	if (tmem_guest_flush_range(cache.guest, &place, count) && !is_left(pool))
 		close_cache("closed: the host did not flush what has changed");
 	note(TMEM_CLEAN_FLUSHES, 1);
 }
@@ -260,14 +324,14 @@ static void got(struct page *page)
 }
 
 /* @count pages at consecutive indexes; bit i of @hit: page i has its contents. */
-static u32 get_pages(struct inode *inode, struct page **page, u32 count)
+static u32 get_pages(struct inode *inode, struct page **page, u32 count, u32 pool)
 {
 	s32 result[EXCHANGE_PAGES];
 	struct tmem_place place;
 	u32 hit = 0, ask = 0, i, run;
 
 	for (i = 0; i < count; i++) {
-		place = place_of(inode, page[i]->index);
+		place = place_of(inode, page[i]->index, pool);
 		if (!can_get(page[i]))
 			continue;
 		switch (tmem_bounce_take(cache.bounce, &place, page[i])) {
@@ -289,15 +353,15 @@ static u32 get_pages(struct inode *inode, struct page **page, u32 count)
 			;
 		if (!wanted)
 			continue;
-		place = place_of(inode, page[i]->index);
+		place = place_of(inode, page[i]->index, pool);
 		if (tmem_guest_get(cache.guest, &place, page + i, run, result))
 			continue;
 		for (j = 0; j < run; j++)
 			hit |= result[j] ? 0 : 1u << (i + j);
 	}
 	note(TMEM_CLEAN_GETS, count);
-	place = place_of(inode, page[0]->index);
-	if (is_shared(&place)) {
+	place = place_of(inode, page[0]->index, pool);
+	if (place.pool != pool) {
 		note(TMEM_SHARED_GETS, count);
 		note(TMEM_SHARED_HITS, hweight32(hit));
 	}
@@ -319,10 +383,10 @@ static u32 next_pages(struct readahead_control *ahead, struct page **page, u32 m
 
 /* A window of read-ahead: what was got is done, the rest is read as it would have been. */
 static int read_window(struct inode *inode, struct readahead_control *ahead, struct page **page,
-		       u32 count)
+		       u32 count, u32 pool)
 {
 	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
-	u32 hit = get_pages(inode, page, count), i, run;
+	u32 hit = get_pages(inode, page, count, pool), i, run;
 
 	for (i = 0; i < count; i += run) {
 		bool is_hit = hit & 1u << i;
@@ -353,22 +417,22 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
 	struct page *page[EXCHANGE_PAGES];
 	int result = 0;
-	u32 count;
+	u32 count, pool;
 
 	tmem_hook_enter();
 	if (tmem_trial_saw(TRIAL_READPAGES, (unsigned long)inode, (unsigned long)ahead,
 			   (unsigned long)unit)) {
 		result = 0;
-	} else if (READ_ONCE(cache.closed) || !wants(inode)) {
+	} else if (!is_open(&pool) || !wants(inode)) {
 		result = original(inode, ahead, unit);
 	} else if (ahead) {
 		tmem_bounce_pace(cache.bounce);
 		while ((count = next_pages(ahead, page, cache.guest->batch)))
-			read_window(inode, ahead, page, count);
+			read_window(inode, ahead, page, count, pool);
 	} else {
 		tmem_bounce_pace(cache.bounce);
 		page[0] = compat_unit_page(unit);
-		if (get_pages(inode, page, 1))
+		if (get_pages(inode, page, 1, pool))
 			unlock_page(page[0]);
 		else
 			result = original(inode, NULL, unit);
@@ -448,6 +512,7 @@ void tmem_cache_destroy(struct tmem_guest *guest)
 	/* The hooks go one after the other: nothing is got while only some changes are seen. */
 	WRITE_ONCE(cache.closed, "the module or its device goes");
 	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	cancel_delayed_work_sync(&renewal);
 	tmem_bounce_destroy(cache.bounce);
 	tmem_pools_destroy();
 	cache.guest = NULL;

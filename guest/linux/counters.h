@@ -23,6 +23,7 @@
 	X(CLEAN_GETS, "clean_gets")                   \
 	X(CLEAN_HITS, "clean_hits")                   \
 	X(CLEAN_FLUSHES, "clean_flushes")             \
+	X(CLEAN_OVERFLOWS, "clean_overflows")         \
 	X(SHARED_PUTS, "shared_puts")                 \
 	X(SHARED_GETS, "shared_gets")                 \
 	X(SHARED_HITS, "shared_hits")                 \

@@ -76,7 +76,9 @@ static void show_clean(struct seq_file *file, struct tmem_guest *guest)
 		   tmem_counters_sum(counters, TMEM_CLEAN_PUTS),
 		   tmem_counters_sum(counters, TMEM_CLEAN_STORED),
 		   tmem_counters_sum(counters, TMEM_CLEAN_DROPPED));
-	seq_printf(file, "  %llu flushes\n", tmem_counters_sum(counters, TMEM_CLEAN_FLUSHES));
+	seq_printf(file, "  %llu flushes; %llu times one was lost, and all was forgotten\n",
+		   tmem_counters_sum(counters, TMEM_CLEAN_FLUSHES),
+		   tmem_counters_sum(counters, TMEM_CLEAN_OVERFLOWS));
 	seq_printf(file, "shared pools: %llu of %llu pages got, %llu put\n",
 		   tmem_counters_sum(counters, TMEM_SHARED_HITS),
 		   tmem_counters_sum(counters, TMEM_SHARED_GETS),
