@@ -4,6 +4,7 @@
 # Ten thousand random operations on a file of ext4, and five thousand on one
 # behind a loop device, in less memory than the files have, so that their pages
 # go to the host and come back: each byte that is read is compared with a copy.
+# So too where the module can remember few changes, and begins anew again and again.
 # The controls: modules that leave out a hook are found out.
 #
 #	SEED=N tests/guest/module-fsx.sh	(a new one each time)
@@ -51,7 +52,12 @@ hits=$(sed -n 's/.*put, \([0-9]*\) of [0-9]* got.*/\1/p' <<<"$said")
 say "PASS all bytes right, seed $seed; $said"
 
 rig_take_module SKIP
-use_files b 3000 1,2,4
+use_files b 3000 room64,1,2,4
+sed -n '/^fsx: without room/,/^fsx: without 1/p' <(tr -d '\r' <"$report") >"$rig_work/part"
+[ "$(grep -c '^fsx: ok' "$rig_work/part")" = 2 ] || fail "with little room a file is not what it should be, seed $seed"
+anew=$(sed -n 's/^fsx: began anew \([0-9]*\) times/\1/p' "$rig_work/part")
+[ "$anew" -ge 2 ] || fail "it began anew $anew times: nothing was shown"
+say "PASS all bytes right where it began anew $anew times"
 for bits in 1 2 4; do
 	sed -n "/^fsx: without $bits/,/^fsx: without/p" <(tr -d '\r' <"$report"; echo) >"$rig_work/part"
 	found=$(sed "/^fsx: without $bits/d; /^fsx: without/q" "$rig_work/part" | grep -m 1 'BAD') ||
