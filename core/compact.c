@@ -87,12 +87,11 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	struct tmem_engine *engine = heap->client->engine;
 	struct slab *objects = &engine->slab[SLAB_OBJECT_P];
 	struct block *block = tmem_block(from, old_unit), *fresh = tmem_block(to, unit);
-	uint64_t place = tmem_place(from, old_unit);
+	uint64_t place = tmem_place(from, old_unit), old = 0;
 	tmem_word *slot;
-	uint32_t length, number;
+	uint32_t length, number, pool;
 	struct tmem_lock *lock;
 	struct key key;
-	int moved = 0;
 
 	/* Reserved by somebody who is copying into it at this moment. */
 	while (!(number = tmem_load(&block->object)) && (tmem_load(&block->tag) & TAG_USED))
@@ -103,22 +102,22 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	tmem_lock(lock);
 	slot = tmem_slot_in(engine, &key, number, objects, &worker->touched);
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place) {
-		length = SLOT_LENGTH(*slot);
+		old = *slot;
+		length = SLOT_LENGTH(old);
+		pool = TAG_POOL(tmem_load(&block->tag));
 		memcpy(tmem_payload(to, unit), tmem_payload(from, old_unit), length);
 		tmem_lock(&heap->lock);
 		tmem_store(&fresh->tag, (uint32_t)TAG_USED);
-		tmem_heap_tag_locked(heap, tmem_place(to, unit), length, SLOT_CODEC(*slot),
-				     TAG_POOL(tmem_load(&block->tag)));
+		tmem_heap_tag_locked(heap, tmem_place(to, unit), length, SLOT_CODEC(old), pool);
 		tmem_unlock(&heap->lock);
 		tmem_store(&fresh->index, key.index);
 		tmem_store(&fresh->object, number);
-		tmem_store(slot, SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(*slot)));
-		moved = 1;
+		tmem_store(slot, SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(old)));
 	}
 	tmem_unlock(lock);
-	if (!moved)
+	if (!old)
 		return 0;
-	tmem_heap_free(heap, place, from->generation);
+	tmem_heap_free(heap, old, pool, from->generation);
 	return tmem_units(length);
 }
 

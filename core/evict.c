@@ -70,7 +70,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_caus
 	tmem_spares_settle(worker, pool);
 	if (!old)
 		return 0;
-	tmem_release(engine, old, generation, 0);
+	tmem_release(pool, old, generation, 0);
 	tmem_count(tmem_counters(pool, worker), evicted, 1);
 	if (cause == DROP_CAP)
 		tmem_count(tmem_counters(pool, worker), evicted_capped, 1);

@@ -6,13 +6,14 @@
  */
 #include "internal.h"
 
-/* Frees the block of a slot that was taken out of the index. No lock held. */
-void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed)
+/* Frees the block of a slot that was taken out of @pool's index. No lock held. */
+void tmem_release(const struct pool *pool, uint64_t slot, uint32_t generation, int billed)
 {
+	struct tmem_engine *engine = pool->client->engine;
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
 	struct heap *heap = tmem_load(&extent->heap);
 
-	tmem_heap_free(heap, SLOT_PLACE(slot), generation);
+	tmem_heap_free(heap, slot, tmem_pool_place(pool), generation);
 	if (billed && heap->kind == TMEM_EXTENT_PERSISTENT)
 		tmem_sub(&heap->client->billed, tmem_bill_of(SLOT_LENGTH(slot)));
 }
@@ -43,7 +44,7 @@ int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *k
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, pool);
 	if (stored)
-		tmem_release(engine, old, generation, 1);
+		tmem_release(pool, old, generation, 1);
 	return stored;
 }
 
@@ -79,7 +80,7 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 	tmem_spares_settle(worker, pool);
 	worker->touched += taken;
 	for (i = 0; i < taken; i++)
-		tmem_release(engine, worker->taken[i], worker->taken_generation[i], 1);
+		tmem_release(pool, worker->taken[i], worker->taken_generation[i], 1);
 	return taken;
 }
 

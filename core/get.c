@@ -115,7 +115,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, access.home);
 	tmem_count(counters, gets_hit, 1);
-	tmem_pending_prepare(worker, heap, SLOT_PLACE(value), generation);
+	tmem_pending_prepare(worker, heap, value, tmem_pool_place(access.home), generation);
 	if (tmem_likely(named))
 		err = tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
 				  SLOT_LENGTH(value), page);

@@ -217,7 +217,7 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 {
 	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
 	struct block *block = tmem_block(extent, tmem_place_unit(place));
-	uint32_t tag = TAG_USED | length | codec << 13 | pool << 17;
+	uint32_t tag = TAG_USED | TAG_OF(length, codec, pool);
 
 	tmem_store(&block->object, 0u);
 	tmem_store(&block->time, heap->clock);
@@ -230,14 +230,17 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 		heap->live_most = heap->live;
 }
 
-/* Frees a block. The extent, if this emptied it and it is to be closed. */
-static struct extent *free_locked(struct heap *heap, struct extent *extent, uint64_t place)
+/*
+ * Frees a block, of which @tag says length and pool. The extent, if this
+ * emptied it and it is to be closed.
+ */
+static struct extent *free_locked(struct heap *heap, struct extent *extent, uint64_t place,
+				  uint32_t tag)
 {
-	uint32_t unit = tmem_place_unit(place), slot = unit / TMEM_PAGE_UNITS, tag;
+	uint32_t unit = tmem_place_unit(place), slot = unit / TMEM_PAGE_UNITS;
 	struct block *block = tmem_block(extent, unit);
 
-	tag = tmem_load(&block->tag);
-	TMEM_ASSERT(tag & TAG_USED);
+	TMEM_ASSERT((tmem_load(&block->tag) & TAG_SHAPE) == (tag & TAG_SHAPE));
 	tally_locked(heap, extent, tag, -1);
 	tmem_store(&block->object, 0u);
 	if (extent->moving) {
@@ -267,20 +270,23 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 }
 
 /*
- * Frees the block at @place, or leaves that to its last reader. Nothing
- * happens if its extent was dropped since @generation was read.
+ * Frees the block that @slot leads to, of the pool at place @pool, or leaves
+ * that to its last reader. Nothing happens if its extent was dropped since
+ * @generation was read.
  */
-void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation)
+void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t generation)
 {
 	struct tmem_engine *engine = heap->client->engine;
+	uint64_t place = SLOT_PLACE(slot);
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(place)), *closed = NULL;
+	uint32_t tag = TAG_USED | TAG_OF(SLOT_LENGTH(slot), SLOT_CODEC(slot), pool);
 	struct block *block;
 
 	tmem_lock(&heap->lock);
 	if (tmem_load(&extent->generation) == generation && tmem_load(&extent->heap) == heap) {
 		block = tmem_block(extent, tmem_place_unit(place));
 		if (!heap->pinned || !(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
-			closed = free_locked(heap, extent, place);
+			closed = free_locked(heap, extent, place, tag);
 	}
 	tmem_unlock(&heap->lock);
 	if (closed)
@@ -296,7 +302,7 @@ void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *blo
 	if ((tag & (TAG_PINS | TAG_ZOMBIE)) != (TAG_PIN | TAG_ZOMBIE))
 		return;
 	tmem_lock(&heap->lock);
-	closed = free_locked(heap, extent, place);
+	closed = free_locked(heap, extent, place, tag);
 	tmem_unlock(&heap->lock);
 	if (closed)
 		tmem_extent_close(heap->client->engine, closed);

@@ -128,4 +128,10 @@ struct pool {
 	struct counters counters[];
 };
 
+/* Which of its client's pools it is: the same for all pools that had the record. */
+static inline uint32_t tmem_pool_place(const struct pool *pool)
+{
+	return tmem_load(&pool->number) % TMEM_POOLS_PER_CLIENT;
+}
+
 #endif

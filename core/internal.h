@@ -136,8 +136,9 @@ struct spares {
 struct pending {
 	uint32_t state;
 	uint32_t generation;
-	uint64_t place;
+	uint64_t slot;
 	struct heap *heap;
+	uint32_t pool; /* its place */
 } __attribute__((aligned(TMEM_LINE)));
 
 struct tmem_worker {
@@ -379,7 +380,7 @@ void tmem_heap_create(struct heap *heap, struct tmem_client *client, enum tmem_e
 int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes);
 int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t length,
 		      uint32_t codec, uint32_t pool, struct reserve *reserve);
-void tmem_heap_free(struct heap *heap, uint64_t place, uint32_t generation);
+void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t generation);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
 void tmem_heap_trim(struct heap *heap, uint64_t bytes);
@@ -520,8 +521,8 @@ static inline void tmem_spares_settle(struct tmem_worker *worker, struct pool *p
 }
 
 /* pending.c */
-void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t place,
-			  uint32_t generation);
+void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t slot,
+			  uint32_t pool, uint32_t generation);
 void tmem_pending_leave(struct tmem_worker *worker);
 void tmem_pending_do_settle(struct pending *pending);
 void tmem_pending_settle_all(struct tmem_engine *engine);
@@ -535,7 +536,7 @@ static inline void tmem_pending_settle(struct pending *pending)
 
 /* put.c, get.c, flush.c, evict.c */
 int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key, uint64_t only);
-void tmem_release(struct tmem_engine *engine, uint64_t slot, uint32_t generation, int billed);
+void tmem_release(const struct pool *pool, uint64_t slot, uint32_t generation, int billed);
 uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 			 uint32_t object, uint32_t first, uint32_t last);
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);

@@ -10,13 +10,14 @@
 enum pending_state { PENDING_NONE, PENDING_LEFT, PENDING_TAKEN };
 
 /* Fills in what tmem_pending_leave() will leave: the worker's last block is settled. */
-void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t place,
-			  uint32_t generation)
+void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t slot,
+			  uint32_t pool, uint32_t generation)
 {
 	struct pending *pending = worker->pending;
 
 	pending->heap = heap;
-	pending->place = place;
+	pending->slot = slot;
+	pending->pool = pool;
 	pending->generation = generation;
 }
 
@@ -33,7 +34,8 @@ void tmem_pending_do_settle(struct pending *pending)
 	while ((state = tmem_load_acquire(&pending->state)) != PENDING_NONE) {
 		if (state == PENDING_LEFT &&
 		    tmem_cas(&pending->state, &state, (uint32_t)PENDING_TAKEN)) {
-			tmem_heap_free(pending->heap, pending->place, pending->generation);
+			tmem_heap_free(pending->heap, pending->slot, pending->pool,
+				       pending->generation);
 			tmem_store_release(&pending->state, (uint32_t)PENDING_NONE);
 			return;
 		}

@@ -20,8 +20,7 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker,
 		 uint64_t *slot)
 {
 	struct counters *counters = tmem_counters(access->pool, worker);
-	uint32_t wanted = tmem_load(&access->pool->codec),
-		 where = tmem_load(&access->home->number) % TMEM_POOLS_PER_CLIENT;
+	uint32_t wanted = tmem_load(&access->pool->codec), where = tmem_pool_place(access->home);
 	uint32_t codec, length;
 	const unsigned char *data;
 	int err;
@@ -39,7 +38,9 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker,
 			return 0;
 		}
 		memcpy(worker->page, reserve->payload, TMEM_PAGE_SIZE);
-		tmem_heap_free(access->heap, reserve->place, reserve->extent->generation);
+		tmem_heap_free(access->heap,
+			       SLOT_OF(reserve->place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW), where,
+			       reserve->extent->generation);
 		tmem_store_release(&worker->held, 0u);
 	} else {
 		memcpy(worker->page, page, TMEM_PAGE_SIZE);
@@ -88,7 +89,7 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_unlock(lock);
 	if (tmem_likely(!err) && replaced) {
 		tmem_count(counters, puts_replaced, 1);
-		tmem_release(engine, old, generation, 0);
+		tmem_release(pool, old, generation, 0);
 	}
 	return err;
 }
@@ -136,7 +137,7 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 		return err;
 	err = publish(client, worker, access, reserve.block, slot);
 	if (tmem_unlikely(err))
-		tmem_heap_free(heap, reserve.place, reserve.extent->generation);
+		tmem_heap_free(heap, slot, tmem_pool_place(home), reserve.extent->generation);
 	tmem_store_release(&worker->held, 0u);
 	tmem_spares_settle(worker, home);
 	tmem_directory_grow(home, worker);

@@ -78,15 +78,17 @@ struct block {
  * A free block's tag is its units; a copy of it is the block's last word, and
  * object, index and time hold the links of its bin.
  */
-#define TAG_LENGTH     0x00001fffu
-#define TAG_CODEC(tag) ((tag) >> 13 & 15u)
-#define TAG_POOL(tag)  ((tag) >> 17 & 15u)
-#define TAG_PIN	       0x00200000u /* times the pins, at most 127 */
-#define TAG_PINS       0x0fe00000u
-#define TAG_ZOMBIE     0x10000000u /* freed while pinned: the last reader frees it */
-#define TAG_PREV_FREE  0x40000000u
-#define TAG_USED       0x80000000u
-#define TAG_UNITS      0x0003ffffu /* of a free block */
+#define TAG_LENGTH		    0x00001fffu
+#define TAG_CODEC(tag)		    ((tag) >> 13 & 15u)
+#define TAG_POOL(tag)		    ((tag) >> 17 & 15u)
+#define TAG_OF(length, codec, pool) ((length) | (codec) << 13 | (pool) << 17)
+#define TAG_SHAPE		    0x801fffffu /* all of these, of a used block */
+#define TAG_PIN			    0x00200000u /* times the pins, at most 127 */
+#define TAG_PINS		    0x0fe00000u
+#define TAG_ZOMBIE		    0x10000000u /* freed while pinned: the last reader frees it */
+#define TAG_PREV_FREE		    0x40000000u
+#define TAG_USED		    0x80000000u
+#define TAG_UNITS		    0x0003ffffu /* of a free block */
 
 enum extent_state {
 	EXTENT_NONE,  /* the number is free */

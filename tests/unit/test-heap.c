@@ -35,12 +35,15 @@ static void fill_payload(unsigned char *at, uint32_t length, uint64_t seed)
 	}
 }
 
+static uint32_t codec_of(uint32_t length)
+{
+	return length == TMEM_PAGE_SIZE ? TMEM_CODEC_RAW : TMEM_CODEC_LZ4;
+}
+
 static void keep(struct heap *heap, struct tmem_worker *worker, struct kept *k, uint32_t length,
 		 uint64_t seed)
 {
-	int result = tmem_heap_reserve(heap, worker, length,
-				       length == TMEM_PAGE_SIZE ? TMEM_CODEC_RAW : TMEM_CODEC_LZ4,
-				       0, &k->reserve);
+	int result = tmem_heap_reserve(heap, worker, length, codec_of(length), 0, &k->reserve);
 
 	MUST_EQ(result, 0);
 	tmem_store_release(&worker->held, 0u);
@@ -58,7 +61,8 @@ static void let_go(struct heap *heap, struct kept *k)
 	fill_payload(should, k->length, k->seed);
 	if (memcmp(should, k->reserve.payload, k->length))
 		FAIL("a block of %u bytes was written by somebody else", k->length);
-	tmem_heap_free(heap, k->reserve.place, k->reserve.extent->generation);
+	tmem_heap_free(heap, SLOT_OF(k->reserve.place, k->length, codec_of(k->length)), 0,
+		       k->reserve.extent->generation);
 	bytes_kept -= k->length;
 	k->length = 0;
 }
