@@ -36,6 +36,15 @@ struct tmem_host_ops {
 	 * the host scrubs it before another owner sees it. Never fails.
 	 */
 	void (*extent_free)(void *host, enum tmem_extent_kind kind, void *extent, size_t size);
+	/*
+	 * Both or neither; NULL: this world cannot. From extent_lend on the host
+	 * may take any 4 KiB of a whole ephemeral extent at any moment and without
+	 * a word; these read as zeros then, all of them at once. Nobody writes to
+	 * the extent until extent_keep has returned, after which what is there
+	 * stays. A lent extent may be freed. 0, or -TMEM_EOPNOTSUPP: it is not lent.
+	 */
+	int (*extent_lend)(void *host, enum tmem_extent_kind kind, void *extent, size_t size);
+	void (*extent_keep)(void *host, enum tmem_extent_kind kind, void *extent, size_t size);
 };
 
 /* Codec numbers: a registry for ever, they are in every stored block. */

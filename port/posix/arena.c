@@ -51,6 +51,9 @@
 #define SPAN_FACTOR 4
 #define SPAN_SPARE  16 /* chunks more, so that a tiny arena can hold every kind */
 
+/* How far ahead of a write to each unit the next ones are asked for. */
+#define KEEP_AHEAD ((size_t)16 * UNIT_BYTES)
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -448,9 +451,43 @@ static void arena_free(void *host, enum tmem_extent_kind kind, void *extent, siz
 	pthread_mutex_unlock(&arena->lock);
 }
 
+/* The kernel takes what it needs, oldest first, until somebody writes to it. */
+static int arena_lend(void *host, enum tmem_extent_kind kind, void *extent, size_t size)
+{
+	struct tmem_arena *arena = host;
+
+	if (span_of(arena, kind)->fd >= 0)
+		return -TMEM_EOPNOTSUPP;
+	/* Refused before Linux 4.5, and where all memory of the process is locked. */
+	return madvise(extent, size, MADV_FREE) == 0 ? 0 : -TMEM_EOPNOTSUPP;
+}
+
+/*
+ * A write without a change, atomic: a page that was taken before it stays all
+ * zeros. The compiler may not know that nothing changes, or it makes this a
+ * read. In a huge page the first write would do; whether it is one, nobody says.
+ */
+static void arena_keep(void *host, enum tmem_extent_kind kind, void *extent, size_t size)
+{
+	static const volatile uint32_t nothing;
+	const uint32_t zero = nothing;
+	unsigned char *at = extent;
+	size_t i;
+
+	(void)host;
+	(void)kind;
+	for (i = 0; i < size; i += UNIT_BYTES) {
+		if (i + KEEP_AHEAD < size)
+			__builtin_prefetch(at + i + KEEP_AHEAD, 1);
+		(void)__atomic_fetch_or((uint32_t *)(void *)(at + i), zero, __ATOMIC_RELAXED);
+	}
+}
+
 const struct tmem_host_ops tmem_arena_ops = {
 	.extent_alloc = arena_alloc,
 	.extent_free = arena_free,
+	.extent_lend = arena_lend,
+	.extent_keep = arena_keep,
 };
 
 /* Reserves @chunks chunks of addresses and their table. 0 or -TMEM_ENOMEM, nothing kept. */

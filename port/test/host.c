@@ -26,6 +26,12 @@ struct slot {
 	uint32_t next; /* in the queue of free slots */
 	uint8_t live;
 	uint8_t kind;
+	uint32_t lent; /* its place among those that are lent, plus 1; 0: it is not */
+};
+
+struct lent {
+	unsigned int order;
+	uint32_t number;
 };
 
 /* All slots of one size. */
@@ -43,6 +49,8 @@ struct tmem_test_slots {
 	void *map;
 	size_t map_bytes;
 	struct range ranges[ORDERS];
+	struct lent *lent;
+	size_t lent_room;
 };
 
 /* Panics may be caught by a jump, so the lock is given up before. */
@@ -185,30 +193,134 @@ static struct range *range_of(struct tmem_test_host *host, const void *extent, u
 	return NULL;
 }
 
+static void *address_of(struct tmem_test_host *host, const struct lent *lent)
+{
+	return host->slots->ranges[lent->order].base + lent->number * size_of(lent->order);
+}
+
+/* The lock is held; the extent is one that is lent. */
+static void end_lending(struct tmem_test_host *host, struct slot *slot)
+{
+	struct tmem_test_slots *slots = host->slots;
+	struct lent *lent = &slots->lent[slot->lent - 1], *last = &slots->lent[--host->lent];
+
+	if (mprotect(address_of(host, lent), size_of(lent->order), PROT_READ | PROT_WRITE))
+		die(host, "no memory for mprotect()");
+	*lent = *last;
+	slots->ranges[lent->order].slots[lent->number].lent = slot->lent;
+	slot->lent = 0;
+}
+
+/* One page, or all of them: as the kernel does it, at one instant for each page. */
+static void take_one(struct tmem_test_host *host)
+{
+	struct lent *lent = &host->slots->lent[draw(&host->take_seed) % host->lent];
+	size_t size = size_of(lent->order), page = (size_t)1 << LEAST_SHIFT;
+	unsigned char *extent = address_of(host, lent);
+	size_t pages = draw(&host->take_seed) % 16 ? 1 : size / page;
+
+	if (pages == 1)
+		extent += draw(&host->take_seed) % (size / page) * page;
+	if (madvise(extent, pages * page, MADV_DONTNEED))
+		die(host, "madvise() failed");
+	host->taken += pages;
+}
+
+void tmem_test_host_take(struct tmem_test_host *host, unsigned int pages)
+{
+	pthread_mutex_lock(&host->slots->lock);
+	while (host->lent && pages--)
+		take_one(host);
+	pthread_mutex_unlock(&host->slots->lock);
+}
+
+/* The extent's slot; dies with @what where there is none. The lock is held. */
+static struct slot *slot_of(struct tmem_test_host *host, const void *extent, struct lent *place,
+			    const char *what)
+{
+	struct range *range = range_of(host, extent, &place->order);
+	size_t offset;
+
+	if (range == NULL)
+		die(host, what);
+	offset = (size_t)extent - (size_t)range->base;
+	if (offset % size_of(place->order) != 0)
+		die(host, what);
+	place->number = (uint32_t)(offset / size_of(place->order));
+	return &range->slots[place->number];
+}
+
+static int test_lend(void *context, enum tmem_extent_kind kind, void *extent, size_t size)
+{
+	struct tmem_test_host *host = context;
+	struct tmem_test_slots *slots = host->slots;
+	struct slot *slot;
+	struct lent place;
+
+	pthread_mutex_lock(&slots->lock);
+	slot = slot_of(host, extent, &place, "memory was lent that is no extent");
+	if (!slot->live || size != size_of(place.order) || (unsigned int)kind != slot->kind)
+		die(host, "an extent was lent that is not handed out so");
+	if (kind != TMEM_EXTENT_EPHEMERAL || slot->lent)
+		die(host, "an extent was lent that is no ephemeral one, or lent twice");
+	if (host->no_lending) {
+		pthread_mutex_unlock(&slots->lock);
+		return -TMEM_EOPNOTSUPP;
+	}
+	if (host->lent == slots->lent_room) {
+		slots->lent_room = slots->lent_room ? slots->lent_room * 2 : 64;
+		slots->lent = realloc(slots->lent, slots->lent_room * sizeof(*slots->lent));
+		if (slots->lent == NULL)
+			abort();
+	}
+	/* Who writes to it is found at once. */
+	if (mprotect(extent, size, PROT_READ))
+		die(host, "no memory for mprotect()");
+	slots->lent[host->lent++] = place;
+	slot->lent = (uint32_t)host->lent;
+	host->lends++;
+	if (draw(&host->take_seed) % 100 < host->take_at_once)
+		take_one(host);
+	pthread_mutex_unlock(&slots->lock);
+	return 0;
+}
+
+static void test_keep(void *context, enum tmem_extent_kind kind, void *extent, size_t size)
+{
+	struct tmem_test_host *host = context;
+	struct slot *slot;
+	struct lent place;
+
+	pthread_mutex_lock(&host->slots->lock);
+	slot = slot_of(host, extent, &place, "memory is to be kept that is no extent");
+	if (!slot->lent || size != size_of(place.order) || (unsigned int)kind != slot->kind)
+		die(host, "an extent is to be kept that is not lent so");
+	end_lending(host, slot);
+	pthread_mutex_unlock(&host->slots->lock);
+}
+
 static void test_free(void *context, enum tmem_extent_kind kind, void *extent, size_t size)
 {
 	struct tmem_test_host *host = context;
 	struct range *range;
 	struct slot *slot;
 	unsigned int order;
-	size_t offset;
+	struct lent place;
 	uint32_t number;
 
 	pthread_mutex_lock(&host->slots->lock);
-	range = range_of(host, extent, &order);
-	if (range == NULL)
-		die(host, "memory was freed that is no extent");
-	offset = (size_t)extent - (size_t)range->base;
-	if (offset % size_of(order) != 0)
-		die(host, "memory was freed that is no extent");
-	number = (uint32_t)(offset / size_of(order));
-	slot = &range->slots[number];
+	slot = slot_of(host, extent, &place, "memory was freed that is no extent");
+	order = place.order;
+	number = place.number;
+	range = &host->slots->ranges[order];
 	if (!slot->live)
 		die(host, "an extent was freed that is not handed out");
 	if (size != size_of(order))
 		die(host, "an extent was freed with another size");
 	if ((unsigned int)kind != slot->kind)
 		die(host, "an extent was freed with another kind");
+	if (slot->lent)
+		end_lending(host, slot);
 	slot->live = 0;
 	slot->next = NONE;
 	if (range->tail != NONE)
@@ -225,6 +337,8 @@ static void test_free(void *context, enum tmem_extent_kind kind, void *extent, s
 const struct tmem_host_ops tmem_test_host_ops = {
 	.extent_alloc = test_alloc,
 	.extent_free = test_free,
+	.extent_lend = test_lend,
+	.extent_keep = test_keep,
 };
 
 static void *must(void *memory)
@@ -303,6 +417,7 @@ void tmem_test_host_destroy(struct tmem_test_host *host)
 		free(host->slots->ranges[order].slots);
 	munmap(host->slots->map, host->slots->map_bytes);
 	pthread_mutex_destroy(&host->slots->lock);
+	free(host->slots->lent);
 	free(host->slots);
 	free(host);
 	if (leaked)

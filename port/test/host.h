@@ -27,7 +27,11 @@ struct tmem_test_host {
 	uint64_t fail_at; /* this allocation from now on fails, 1 being the next; 0: none */
 	int fail_on;	  /* and all after it fail too, until fail_at is set again */
 	enum tmem_test_sizes sizes;
-	uint64_t seed; /* of TMEM_TEST_RANDOM; advances with each draw */
+	uint64_t seed;	/* of TMEM_TEST_RANDOM; advances with each draw */
+	int no_lending; /* extent_lend() is refused */
+	unsigned int
+		take_at_once; /* of 100 extents, so many lose a page as soon as they are lent */
+	uint64_t take_seed;   /* which pages are taken; advances with each draw */
 
 	/* Figures; exact while no call is in progress. Arrays by enum tmem_extent_kind. */
 	uint64_t live[4];  /* extents handed out now */
@@ -36,6 +40,9 @@ struct tmem_test_host {
 	uint64_t tried;	   /* allocations asked for */
 	uint64_t failed;   /* of these, refused because of fail_at */
 	uint64_t refused;  /* of these, refused because of the limit */
+	uint64_t lent;	   /* extents that are lent now */
+	uint64_t lends;	   /* extents that were ever */
+	uint64_t taken;	   /* pages taken out of them */
 
 	struct tmem_test_slots *slots; /* the host's own */
 };
@@ -48,6 +55,12 @@ struct tmem_test_host *tmem_test_host_create(uint64_t bytes);
 
 /* Panics, after giving everything back, if an extent is still out or was written after free. */
 void tmem_test_host_destroy(struct tmem_test_host *host);
+
+/*
+ * Takes @pages random pages out of random lent extents, a whole extent now and
+ * then. From any thread. While an extent is lent, a write to it is a fault.
+ */
+void tmem_test_host_take(struct tmem_test_host *host, unsigned int pages);
 
 /* Panics if an extent that is free now was written after it was freed. */
 void tmem_test_host_verify(struct tmem_test_host *host);

@@ -230,6 +230,89 @@ static void freed_memory_is_the_kernels(void **state)
 	tmem_arena_destroy(arena);
 }
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+/* Pages of @extent that are all zeros, each of which must be so or as it was filled. */
+static unsigned int taken(const unsigned char *extent, size_t size)
+{
+	static const unsigned char zero[4096];
+	unsigned char full[4096];
+	unsigned int count = 0;
+	size_t i;
+
+	memset(full, 0x77, sizeof(full));
+	for (i = 0; i < size; i += 4096) {
+		if (!memcmp(extent + i, zero, 4096))
+			count++;
+		else
+			assert_memory_equal(extent + i, full, 4096);
+	}
+	return count;
+}
+
+/* A kernel under pressure, for the sake of this extent alone. */
+static void press(unsigned char *extent, size_t size)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		(void)madvise(extent, size, MADV_PAGEOUT);
+}
+
+static void lent_memory_is_taken_until_it_is_kept(void **state)
+{
+	static const uint32_t flags[] = {0, TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE};
+	static const size_t sizes[] = {64 << 10, 2 << 20};
+	struct tmem_arena *arena;
+	unsigned char *extent;
+	unsigned int i, j;
+	size_t size;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < 2; j++) {
+			arena = create(8 * MIB, flags[i]);
+			extent = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_EPHEMERAL, sizes[j],
+							     sizes[j], &size);
+			assert_non_null(extent);
+			memset(extent, 0x77, size);
+			press(extent, size);
+			assert_int_equal(taken(extent, size), 0);
+			assert_int_equal(tmem_arena_ops.extent_lend(arena, TMEM_EXTENT_EPHEMERAL,
+								    extent, size),
+					 0);
+			tmem_arena_ops.extent_keep(arena, TMEM_EXTENT_EPHEMERAL, extent, size);
+			press(extent, size);
+			assert_int_equal(taken(extent, size), 0);
+			assert_int_equal(tmem_arena_ops.extent_lend(arena, TMEM_EXTENT_EPHEMERAL,
+								    extent, size),
+					 0);
+			press(extent, size);
+			assert_int_equal(taken(extent, size), size / 4096);
+			/* Keeping what was taken brings nothing back. */
+			tmem_arena_ops.extent_keep(arena, TMEM_EXTENT_EPHEMERAL, extent, size);
+			assert_int_equal(taken(extent, size), size / 4096);
+			tmem_arena_ops.extent_free(arena, TMEM_EXTENT_EPHEMERAL, extent, size);
+			tmem_arena_destroy(arena);
+		}
+}
+
+static void persistent_memory_is_not_lent(void **state)
+{
+	struct tmem_arena *arena = create(8 * MIB, 0);
+	void *extent;
+	size_t size;
+
+	(void)state;
+	extent = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_PERSISTENT, 4096, 4096, &size);
+	assert_int_equal(tmem_arena_ops.extent_lend(arena, TMEM_EXTENT_PERSISTENT, extent, size),
+			 -TMEM_EOPNOTSUPP);
+	tmem_arena_ops.extent_free(arena, TMEM_EXTENT_PERSISTENT, extent, size);
+	tmem_arena_destroy(arena);
+}
+
 static void misuse_panics(void **state)
 {
 	struct tmem_arena *arena = create(8 * MIB, 0);
@@ -415,6 +498,8 @@ int main(void)
 		cmocka_unit_test(limit_is_reached_and_never_passed),
 		cmocka_unit_test(scattered_extents_cost_no_large_ones),
 		cmocka_unit_test(freed_memory_is_the_kernels),
+		cmocka_unit_test(lent_memory_is_taken_until_it_is_kept),
+		cmocka_unit_test(persistent_memory_is_not_lent),
 		cmocka_unit_test(misuse_panics),
 #if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
 		/* These sanitizers make mlock() do nothing. */

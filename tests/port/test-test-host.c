@@ -4,10 +4,13 @@
  * whoever frees or writes what is not theirs.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -197,6 +200,73 @@ static void writes_after_free_are_found(void **state)
 	tmem_test_host_destroy(host);
 }
 
+static unsigned int zeros(const unsigned char *extent, size_t size)
+{
+	unsigned int count = 0;
+	size_t i;
+
+	for (i = 0; i < size; i += 4096)
+		count += extent[i] == 0 && !memcmp(extent + i, extent + i + 1, 4095);
+	return count;
+}
+
+static void lent_memory_is_taken_until_it_is_kept(void **state)
+{
+	struct tmem_test_host *host = tmem_test_host_create(MIB);
+	const struct tmem_host_ops *ops = &tmem_test_host_ops;
+	unsigned char *extent[4];
+	unsigned int i, pages = 0;
+	size_t size;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		extent[i] = ops->extent_alloc(host, TMEM_EXTENT_EPHEMERAL, 65536, 65536, &size);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(ops->extent_lend(host, TMEM_EXTENT_EPHEMERAL, extent[i], size), 0);
+	tmem_test_host_take(host, 8);
+	for (i = 0; i < 3; i++)
+		pages += zeros(extent[i], size);
+	assert_true(pages > 0 && pages <= host->taken);
+	assert_int_equal(zeros(extent[3], size), 0);
+	ops->extent_keep(host, TMEM_EXTENT_EPHEMERAL, extent[0], size);
+	pages = zeros(extent[0], size);
+	tmem_test_host_take(host, 100);
+	assert_int_equal(zeros(extent[0], size), pages);
+	assert_true(zeros(extent[1], size) > 0);
+	memset(extent[0], 1, size);
+	for (i = 0; i < 4; i++)
+		ops->extent_free(host, TMEM_EXTENT_EPHEMERAL, extent[i], size);
+	assert_int_equal(host->lent, 0);
+	tmem_test_host_take(host, 100);
+	tmem_test_host_destroy(host);
+}
+
+static void a_write_to_lent_memory_is_a_fault(void **state)
+{
+	struct tmem_test_host *host = tmem_test_host_create(MIB);
+	volatile unsigned char *extent;
+	size_t size;
+	int status;
+	pid_t child;
+
+	(void)state;
+	extent = tmem_test_host_ops.extent_alloc(host, TMEM_EXTENT_EPHEMERAL, 65536, 65536, &size);
+	assert_int_equal(tmem_test_host_ops.extent_lend(host, TMEM_EXTENT_EPHEMERAL,
+							(void *)(uintptr_t)extent, size),
+			 0);
+	child = fork();
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		extent[5000] = 0;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
+	tmem_test_host_ops.extent_free(host, TMEM_EXTENT_EPHEMERAL, (void *)(uintptr_t)extent,
+				       size);
+	tmem_test_host_destroy(host);
+}
+
 static void leaks_are_reported(void **state)
 {
 	struct tmem_test_host *host = tmem_test_host_create(MIB);
@@ -217,6 +287,8 @@ int main(void)
 		cmocka_unit_test(fails_once_or_for_good_when_told),
 		cmocka_unit_test(each_wrong_free_panics_for_its_reason),
 		cmocka_unit_test(writes_after_free_are_found),
+		cmocka_unit_test(lent_memory_is_taken_until_it_is_kept),
+		cmocka_unit_test(a_write_to_lent_memory_is_a_fault),
 		cmocka_unit_test(leaks_are_reported),
 	};
 
