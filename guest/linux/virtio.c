@@ -17,6 +17,7 @@
 #include <linux/workqueue.h>
 #include <uapi/linux/virtio_fs.h>
 
+#include "claim.h"
 #include "compat/virtqueues.h"
 #include "counters.h"
 #include "guest.h"
@@ -24,9 +25,6 @@
 #include "transport.h"
 
 #define QUEUES_MAX (COMPAT_QUEUES_MAX - 1)
-
-/* Of a carrier that has room for a name, what that must begin with. */
-#define TAG "tmem"
 
 struct virtio_tmem {
 	struct tmem_transport transport;
@@ -189,17 +187,6 @@ static void detach(struct virtio_tmem *device)
 	device->vdev->config->del_vqs(device->vdev);
 }
 
-/* A file system's device is only a carrier if it is called so. */
-static bool is_ours(struct virtio_device *vdev)
-{
-	char tag[sizeof_field(struct virtio_fs_config, tag)];
-
-	if (vdev->id.device != VIRTIO_ID_FS)
-		return true;
-	virtio_cread_bytes(vdev, offsetof(struct virtio_fs_config, tag), tag, sizeof(tag));
-	return !strncmp(tag, TAG, strlen(TAG));
-}
-
 /* For requests. */
 static int count_queues(struct virtio_device *vdev)
 {
@@ -225,7 +212,7 @@ static int virtio_tmem_probe(struct virtio_device *vdev)
 	struct virtio_tmem *device;
 	int error, count;
 
-	if (!is_ours(vdev))
+	if (!tmem_claim_is_ours(vdev))
 		return -ENODEV;
 	count = count_queues(vdev);
 	device = kvzalloc(struct_size(device, queue, count), GFP_KERNEL);
@@ -332,20 +319,6 @@ static struct virtio_driver driver = {
 #endif
 };
 
-/* virtiofs may be there first, with a device of ours that it can do nothing with. */
-static int take_over(struct device *dev, void *arg)
-{
-	struct virtio_device *vdev = dev_to_virtio(dev);
-
-	if (vdev->id.device != VIRTIO_ID_FS || !dev->driver || dev->driver == &driver.driver ||
-	    !is_ours(vdev))
-		return 0;
-	device_release_driver(dev);
-	if (device_driver_attach(&driver.driver, dev))
-		dev_warn(dev, "taken from another driver, and of no use\n");
-	return 0;
-}
-
 int virtio_tmem_register(void)
 {
 	int error;
@@ -360,7 +333,7 @@ int virtio_tmem_register(void)
 	if (error)
 		destroy_workqueue(resets);
 	else
-		bus_for_each_dev(driver.driver.bus, NULL, NULL, take_over);
+		tmem_claim_all(&driver);
 	return error;
 }
 
