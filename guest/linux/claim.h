@@ -11,7 +11,13 @@ struct virtio_driver;
 /* A file system's device is only a carrier if it is called so. */
 bool tmem_claim_is_ours(struct virtio_device *vdev);
 
-/* Takes what is ours from other drivers, for @driver, which is registered. */
-void tmem_claim_all(struct virtio_driver *driver);
+/*
+ * Takes for @driver, which is registered, what is ours and another driver has:
+ * all of it before this returns, and what comes later soon after it has come.
+ * 0 or -errno.
+ */
+int tmem_claim_begin(struct virtio_driver *driver);
+/* Before @driver is unregistered. */
+void tmem_claim_end(void);
 
 #endif

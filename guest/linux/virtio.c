@@ -331,14 +331,22 @@ int virtio_tmem_register(void)
 		return -ENOMEM;
 	error = register_virtio_driver(&driver);
 	if (error)
-		destroy_workqueue(resets);
-	else
-		tmem_claim_all(&driver);
+		goto err_queue;
+	error = tmem_claim_begin(&driver);
+	if (error)
+		goto err_driver;
+	return 0;
+
+err_driver:
+	unregister_virtio_driver(&driver);
+err_queue:
+	destroy_workqueue(resets);
 	return error;
 }
 
 void virtio_tmem_unregister(void)
 {
+	tmem_claim_end();
 	unregister_virtio_driver(&driver);
 	destroy_workqueue(resets);
 }

@@ -4,9 +4,11 @@
 # tmem.ko and its device go while they are used, and come back: the module is
 # unloaded under readers, the device is pulled out under writers and under
 # swap, the system sleeps, the host freezes the guest. Nothing is wrong
-# afterwards, and what is lost is an error. The controls: a host that has
-# another epoch when the guest wakes is given up, and its pages are errors; a
-# module that does not look at the epoch serves them.
+# afterwards, and what is lost is an error. virtiofs, which is asked first,
+# wants the device each time. The controls: a host that has another epoch when
+# the guest wakes is given up, and its pages are errors; a module that looks
+# neither at the epoch nor at what virtiofs is given serves them, and has no
+# device when it is back.
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
@@ -60,9 +62,12 @@ for case in freeze suspended swap-stays unload-under-readers removed back anothe
 	say "PASS $case"
 done
 
-rig_take_module SAME
-start b 2 tmem.only=epoch
+rig_take_module BLIND
+start b 2 tmem.only=blind tmem.patience=3
 end b
 grep -q '^BAD another-epoch' "$report" || fail "the control: another epoch goes unnoticed either way"
+grep -q '^BAD back' "$report" && grep -q '^virtiofs has it' "$report" ||
+	fail "the control: the device that comes back is not virtiofs's either way"
+say "PASS control: a module that does not look at what is bound leaves virtiofs the device"
 say "PASS control: a module that does not look at the epoch serves $(grep '^another' "$report")"
 say "PASS"
