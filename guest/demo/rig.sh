@@ -226,6 +226,42 @@ rig_take_module() { # [CONTROL]: broken in this way
 	rig_image=$rig_work/image.cpio
 }
 
+# Tells QEMU's monitor of a guest with $(guest_monitor NAME), and waits for EVENT.
+guest_tell() { # NAME EVENT COMMAND
+	python3 - "$rig_work/$1.qmp" "$2" "$3" <<'END'
+import json, socket, sys
+
+path, event, command = sys.argv[1:]
+monitor = socket.socket(socket.AF_UNIX)
+monitor.settimeout(60)
+monitor.connect(path)
+lines = monitor.makefile("rw")
+
+def said():
+    line = lines.readline()
+    return json.loads(line) if line else sys.exit("QEMU has gone")
+
+def say(name, **arguments):
+    lines.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+    lines.flush()
+
+say("qmp_capabilities")
+say("human-monitor-command", **{"command-line": command})
+awaited = {event} - {""}
+answers = 0
+while answers < 2 or awaited:
+    line = said()
+    awaited -= {line.get("event")}
+    answers += "return" in line
+    if line.get("return") or "error" in line:
+        sys.exit("QEMU: %s: %s" % (command, line))
+END
+}
+
+guest_monitor() { # NAME: options
+	echo "-qmp unix:$rig_work/$1.qmp,server=on,wait=off"
+}
+
 report_of() {
 	echo "$rig_work/$1.report"
 }

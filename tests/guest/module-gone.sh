@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 #
 # tmem.ko and its device go while they are used, and come back: the module is
-# unloaded under readers, the device is pulled out under writers and under
-# swap, the system sleeps, the host freezes the guest. Nothing is wrong
-# afterwards, and what is lost is an error. virtiofs, which is asked first,
-# wants the device each time. The controls: a host that has another epoch when
-# the guest wakes is given up, and its pages are errors; a module that looks
-# neither at the epoch nor at what virtiofs is given serves them, and has no
-# device when it is back.
+# unloaded under readers, the host unplugs the device under writers and plugs
+# it in again, it is removed under swap, the system sleeps, the host freezes the
+# guest. Nothing is wrong afterwards, and what is lost is an error. virtiofs,
+# which is asked first, wants the device each time. The controls: a host that
+# has another epoch when the guest wakes is given up, and its pages are errors;
+# a module that looks neither at the epoch nor at what virtiofs is given serves
+# them, and has no device when it is back.
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
@@ -28,7 +28,10 @@ start() { # GUEST GREETINGS OPTION...: the host has another epoch from that gree
 	export TMEM_LIES="$honest epoch"
 	daemon_start "$liar"
 	rig_disk_size=16M
-	guest_start_module "$name" gone "$@" \
+	guest_add_device "$name"
+	# The monitor calls a device by its id.
+	rig_disk=("${rig_disk[@]/vhost-user-fs-pci,/vhost-user-fs-pci,id=gone,}")
+	guest_boot "$name" gone "${rig_disk[@]}" "$@" $(guest_monitor "$name") \
 		-drive "file=$rig_work/disk,format=raw,if=none,id=disk,cache=none" \
 		-device virtio-blk-pci,drive=disk,disable-legacy=on
 }
@@ -53,11 +56,30 @@ freeze() { # GUEST: until a put has met it
 	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
 }
 
+unplug() { # GUEST: and plugs it in again, over another connection
+	local option device chardev
+	for option in "${rig_disk[@]}"; do
+		case $option in
+		vhost-user-fs-pci,*) device=$option ;;
+		socket,*) chardev=$option ;;
+		esac
+	done
+	guest_line "$1" '^unplug: now' 180 || fail "guest $1 does not write"
+	guest_tell "$1" DEVICE_DELETED "device_del gone" || fail "the device is not unplugged"
+	guest_line "$1" '^plug: now' 120 || fail "guest $1 still has a disk"
+	guest_tell "$1" "" "chardev-remove tmem-$1" &&
+		guest_tell "$1" "" "chardev-add ${chardev/id=tmem-$1/id=again}" &&
+		guest_tell "$1" "" "device_add ${device/chardev=tmem-$1/chardev=again}" ||
+		fail "the device is not plugged in"
+}
+
 rig_take_module
 start a 7 tmem.rounds=3
 freeze a
+unplug a
 end a
-for case in freeze suspended swap-stays unload-under-readers removed back another-epoch swap-removed; do
+for case in freeze suspended swap-stays unload-under-readers unplugged plugged another-epoch \
+	swap-removed back; do
 	grep -q "^ok $case" "$report" || fail "$case: $(grep -B1 "^BAD $case" "$report")"
 	say "PASS $case"
 done
