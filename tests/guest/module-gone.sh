@@ -4,11 +4,11 @@
 # tmem.ko and its device go while they are used, and come back: the module is
 # unloaded under readers, the host unplugs the device under writers and plugs
 # it in again, it is removed under swap, the system sleeps, the host freezes the
-# guest. Nothing is wrong afterwards, and what is lost is an error. virtiofs,
-# which is asked first, wants the device each time. The controls: a host that
-# has another epoch when the guest wakes is given up, and its pages are errors;
-# a module that looks neither at the epoch nor at what virtiofs is given serves
-# them, and has no device when it is back.
+# guest while it writes and while it swaps. Nothing is wrong afterwards, and
+# what is lost is an error. virtiofs, which is asked first, wants the device
+# each time. The controls: a host that has another epoch when the guest wakes is
+# given up, and its pages are errors; a module that looks neither at the epoch
+# nor at what virtiofs is given serves them, and has no device when it is back.
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
@@ -40,7 +40,7 @@ end() { # GUEST
 	guest_end "$1" 240 || fail "guest $1 did not end"
 	report=$(report_of "$1")
 	grep -q '^all done' "$report" || fail "guest $1 did not come to its end"
-	! grep -q 'complains\|does not load\|does not go\|taken away\|is not what\|no file\|no disk' \
+	! grep -q 'complains\|does not load\|does not go\|nothing waits\|taken away\|is not what\|no file\|no disk' \
 		"$report" || fail "guest $1 complains"
 	daemon_stop
 }
@@ -53,6 +53,13 @@ freeze() { # GUEST: until a put has met it
 		[ $SECONDS -lt $end ] || fail "no put met the freeze"
 		sleep 0.1
 	done
+	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
+}
+
+freeze_swap() { # GUEST: until it has read some of what it has there
+	guest_line "$1" '^freeze of swap: now' 120 || fail "guest $1 does not swap"
+	"$rig_tmem" freeze "$1" >/dev/null || fail "tmem freeze"
+	guest_line "$1" '^freeze of swap: status' 120 || fail "guest $1 does not get on while it is frozen"
 	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
 }
 
@@ -76,9 +83,10 @@ unplug() { # GUEST: and plugs it in again, over another connection
 rig_take_module
 start a 7 tmem.rounds=3
 freeze a
+freeze_swap a
 unplug a
 end a
-for case in freeze suspended swap-stays unload-under-readers unplugged plugged another-epoch \
+for case in freeze freeze-of-swap suspended swap-stays unload-under-readers unplugged plugged another-epoch \
 	swap-removed back; do
 	grep -q "^ok $case" "$report" || fail "$case: $(grep -B1 "^BAD $case" "$report")"
 	say "PASS $case"
