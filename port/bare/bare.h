@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Extents from one block of memory that the world has: an array, a range of
- * physical addresses. No codecs go with it: pages are stored raw or as
- * same-filled.
+ * physical addresses. The codec that goes with it is codec/small.c.
  */
 #ifndef TMEM_BARE_H
 #define TMEM_BARE_H

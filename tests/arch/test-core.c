@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <tmem/engine.h>
+#include <tmem/stats.h>
 
 #include "bare.h"
+#include "codec.h"
 
 #define BLOCK ((size_t)4 << 20)
 #define PAGES 1500u
@@ -59,14 +61,18 @@ static struct tmem_handle handle_of(int pool, uint32_t index)
 int main(void)
 {
 	static uint64_t page[TMEM_PAGE_SIZE / 8];
+	const struct tmem_codec *codecs[] = {&tmem_small};
 	struct tmem_config config = {.size = sizeof(config),
 				     .capacity = BLOCK - (BLOCK >> 4),
 				     .hash_seed = {1, 2},
 				     .extent_size = 64u << 10,
 				     .host_ops = &tmem_bare_ops,
-				     .host = &bare};
-	struct tmem_client_config client_config = {.size = sizeof(client_config),
-						   .allocation = 1u << 20};
+				     .host = &bare,
+				     .codecs = codecs,
+				     .codec_count = 1};
+	struct tmem_client_config client_config = {
+		.size = sizeof(client_config), .codec = TMEM_CODEC_SMALL, .allocation = 1u << 20};
+	struct tmem_stats stats;
 	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
 	struct tmem_engine *engine;
 	struct tmem_worker *worker;
@@ -102,6 +108,9 @@ int main(void)
 		wrong += tmem_flush(client, worker, &h) != 1;
 	}
 	hold(!wrong, "flushes find their pages");
+	tmem_engine_stats(engine, &stats);
+	hold(stats.pages_coded > PAGES && stats.bytes_coded_out < stats.bytes_coded_in,
+	     "pages become smaller");
 	for (i = 0; i < PAGES; i++) {
 		struct tmem_handle h = handle_of(ephemeral, i);
 
