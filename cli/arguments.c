@@ -70,6 +70,7 @@ static const struct row rows[] = {
 	 "how much to give back; whole extents go, so it may be more"},
 	{"all", 0, NULL, KIND_FLAG, AT(all), 0, 0, COMMAND_FREEZE | COMMAND_THAW, 0,
 	 "every guest that is there, in place of NAME"},
+	{"all", 0, NULL, KIND_FLAG, AT(all), 0, 0, COMMAND_STAT, 0, "also the figures that are 0"},
 	{"grant", 0, "UUID", KIND_TEXT, AT(grant), 0, 0, COMMAND_SHARED_AUTH, 0,
 	 "let the guest, or each client of a template, make and join the shared pool UUID, 32 "
 	 "hexadecimal digits"},
@@ -112,8 +113,10 @@ void arguments_print_names(void)
 {
 	size_t i;
 
+	/* What means different things to different commands has a row for each, one after the other. */
 	for (i = 0; i < ROWS; i++)
-		printf("--%s\n", rows[i].name);
+		if (!i || strcmp(rows[i].name, rows[i - 1].name))
+			printf("--%s\n", rows[i].name);
 }
 
 void arguments_print(const struct command *command)

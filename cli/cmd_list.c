@@ -71,7 +71,7 @@ static void print_shared(struct json_object *stat, struct json_object *pool)
 {
 	printf("shared %s\n", view_text(pool, "uuid"));
 	print_members(pool);
-	figures_print_pool(stat, pool);
+	figures_print_pool(stat, pool, FIGURES_ZEROS);
 }
 
 static void print_long(struct json_object *list, struct json_object *stat)
@@ -80,7 +80,7 @@ static void print_long(struct json_object *list, struct json_object *stat)
 	size_t kind;
 	size_t i;
 
-	figures_print_host(stat, false);
+	figures_print_host(stat, FIGURES_ZEROS);
 	for (i = 0; i < view_count(stat, "shared"); i++)
 		print_shared(stat, view_item(stat, "shared", i));
 	for (kind = 0; kind < 2; kind++) {
@@ -91,7 +91,8 @@ static void print_long(struct json_object *list, struct json_object *stat)
 			printf("%s %s\n", kind ? "template" : "guest", name);
 			print_settings(guest);
 			/* One that was added between the two answers has figures the next time. */
-			figures_print_guest(stat, view_named(stat, kinds[kind], name), false);
+			figures_print_guest(stat, view_named(stat, kinds[kind], name),
+					    FIGURES_ZEROS);
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Figures: stat prints them all, watch a few of them again and again. Names,
+ * Figures: stat prints those that say something, watch a few of them again and again. Names,
  * units and sentences come from the daemon, so that a tool and a daemon of
  * different age agree.
  */
@@ -28,7 +28,8 @@ enum status cmd_stat(const struct arguments *arguments)
 	status = link_ask(arguments, "stat", request, &ok);
 	if (status != STATUS_OK || link_print_json(arguments, ok))
 		return status;
-	figures_print(ok, arguments->sentences);
+	figures_print(ok, (arguments->sentences ? FIGURES_SENTENCES : 0u) |
+				  (arguments->all ? FIGURES_ZEROS : 0u));
 	json_object_put(ok);
 	return STATUS_OK;
 }
