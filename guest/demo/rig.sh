@@ -7,14 +7,18 @@
 # wait has an end: it is over when the line is there, when the process that
 # should write it is gone, or when the time is up.
 #
-# Environment: TMEMD and TMEM name other binaries than those in build/; GUEST_RAM gives guests
-# another size than 192M, which a kernel with KASAN needs; GUEST_KERNEL, another kernel.
+# Environment: RIG_BUILD names another build than build/, TMEMD and TMEM binaries of none;
+# GUEST_RAM gives guests another size than 192M, which a kernel with KASAN needs;
+# GUEST_KERNEL, another kernel. RIG_PATIENCE=N waits N times as long for guests, where
+# others use the machine.
 
 rig_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 rig_name=$(basename "$0" .sh)
-rig_tmemd=${TMEMD:-$rig_top/build/daemon/tmemd}
-rig_tmem=${TMEM:-$rig_top/build/cli/tmem}
+rig_built=${RIG_BUILD:-$rig_top/build}
+rig_tmemd=${TMEMD:-$rig_built/daemon/tmemd}
+rig_tmem=${TMEM:-$rig_built/cli/tmem}
 rig_ram=${GUEST_RAM:-192M}
+rig_patience=${RIG_PATIENCE:-1}
 rig_disk_size=512M
 declare -A rig_guest=() # name: process id of its QEMU
 rig_daemon=
@@ -77,23 +81,22 @@ count_lines() { # FILE EXPRESSION
 	grep -csaE -- "$2" "$1" || true
 }
 
-rig_build() { # DIR [meson option...]: the daemon and the tool
-	local dir=$1
-	shift
+rig_build() { # TARGET...
+	local dir=$rig_built
 	command -v meson >/dev/null || give_up "meson is missing: run 'sudo scripts/setup'"
 	mkdir -p "$dir"
-	say "building $dir/daemon/tmemd and $dir/cli/tmem"
+	say "building $* in $dir"
 	# Two tests may begin at once.
 	(
 		flock 9
 		if [ ! -e "$dir/build.ninja" ]; then
-			cd "$rig_top" && meson setup "$dir" "$@" >"$rig_work/meson.log" 2>&1 || exit 1
+			cd "$rig_top" && meson setup "$dir" >"$rig_work/meson.log" 2>&1 || exit 1
 		fi
 		# On a terminal ninja shows how far it is, in one line.
 		if [ -t 1 ]; then
-			ninja -C "$dir" daemon/tmemd cli/tmem
+			ninja -C "$dir" "$@"
 		else
-			ninja -C "$dir" daemon/tmemd cli/tmem >"$rig_work/ninja.log" 2>&1
+			ninja -C "$dir" "$@" >"$rig_work/ninja.log" 2>&1
 		fi
 	) 9>"$dir/rig.lock" || fail "$dir cannot be built"
 }
@@ -110,9 +113,7 @@ rig_begin() {
 	command -v python3 >/dev/null || give_up "python3 is missing: run 'sudo scripts/setup'"
 	paths=$("$rig_top/scripts/guest-image") || give_up "no image to boot"
 	{ read -r rig_kernel && read -r rig_image; } <<<"$paths"
-	if [ -z "${TMEMD-}" ]; then
-		rig_build "$rig_top/build"
-	fi
+	[ -n "${TMEMD-}" ] || rig_build daemon/tmemd cli/tmem
 	# A nested machine may have the device and not the instructions.
 	if (: <>/dev/kvm) 2>/dev/null && grep -qwE 'vmx|svm' /proc/cpuinfo; then
 		rig_accel=(-accel kvm -cpu host)
@@ -267,7 +268,7 @@ report_of() {
 }
 
 guest_line() { # NAME EXPRESSION SECONDS: a line of its report
-	wait_line "$(report_of "$1")" "$2" "$3" "${rig_guest[$1]}"
+	wait_line "$(report_of "$1")" "$2" $(($3 * rig_patience)) "${rig_guest[$1]}"
 }
 
 guest_stat() { # NAME COUNTER: as the guest's module counted it
@@ -275,7 +276,7 @@ guest_stat() { # NAME COUNTER: as the guest's module counted it
 }
 
 guest_end() { # NAME SECONDS: true once it has powered itself off
-	rig_wait_pid "${rig_guest[$1]}" "$2" || return 1
+	rig_wait_pid "${rig_guest[$1]}" $(($2 * rig_patience)) || return 1
 	wait "${rig_guest[$1]}"
 	local status=$?
 	unset "rig_guest[$1]"

@@ -17,9 +17,8 @@ answers="status_positive status_wild result_positive result_wild length_zero len
 rig_begin
 PATH=$PATH:/usr/sbin:/sbin
 command -v mke2fs >/dev/null || give_up "mke2fs is missing (Debian package e2fsprogs)"
-liar=${TMEMD_LIAR:-$rig_top/build/tests/guest/tmemd-liar}
-[ -n "${TMEMD_LIAR-}" ] || ninja -C "$rig_top/build" tests/guest/tmemd-liar >/dev/null ||
-	give_up "no build of tmemd-liar"
+liar=${TMEMD_LIAR:-$rig_built/tests/guest/tmemd-liar}
+[ -n "${TMEMD_LIAR-}" ] || rig_build tests/guest/tmemd-liar
 
 meet() { # GUEST CLEAN LIE...
 	local name=$1 clean=$2 disk=()
