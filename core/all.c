@@ -7,6 +7,7 @@
 #include "order.c"
 #include "heap.c"
 #include "drop.c"
+#include "lend.c"
 #include "tree.c"
 #include "directory.c"
 #include "spares.c"

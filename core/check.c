@@ -45,6 +45,44 @@ static int check_used(struct walk *walk, const struct block *block, struct tally
 	return 0;
 }
 
+static int is_noted(const struct lent *lent, uint32_t unit)
+{
+	uint32_t i;
+
+	for (i = 0; i < lent->noted; i++)
+		if ((lent->note[i] & ((1u << TMEM_UNIT_BITS) - 1)) == unit)
+			return 1;
+	return 0;
+}
+
+/*
+ * A packed extent that is lent: its blocks as far as all of them are there,
+ * without those that were freed. 1: they are, 0: some were taken.
+ */
+static int walk_lent(struct walk *walk, const struct extent *extent, const struct lent *lent,
+		     struct tally *tally)
+{
+	uint32_t end = extent->size / TMEM_UNIT, unit, units;
+	struct block block;
+
+	for (unit = 0; unit < end; unit += units) {
+		block.object = tmem_load(&tmem_block(extent, unit)->object);
+		block.tag = tmem_load(&tmem_block(extent, unit)->tag);
+		if (!(block.tag & TAG_USED)) {
+			units = block.tag;
+			if (!units)
+				return 0;
+			EXPECT(walk, units <= end - unit);
+			continue;
+		}
+		units = tmem_units(block.tag & TAG_LENGTH);
+		if (!is_noted(lent, unit) && check_used(walk, &block, tally))
+			return -TMEM_EIO;
+	}
+	EXPECT(walk, unit == end);
+	return 1;
+}
+
 static int check_packed(struct walk *walk, const struct extent *extent, struct tally *tally)
 {
 	uint32_t end = extent->size / TMEM_UNIT, unit, units, free = 0, listed = 0, before = 0, bin;
@@ -96,11 +134,25 @@ static int check_pages(struct walk *walk, const struct extent *extent, struct ta
 	return 0;
 }
 
+/* 0: the blocks of a closed extent say no more what they were. */
+static int check_lent(struct walk *walk, const struct extent *extent, struct tally *tally)
+{
+	const struct lent *lent = tmem_lent(walk->engine, extent);
+
+	walk->used[SLAB_LENT]++;
+	EXPECT(walk, extent->lent == lent && !lent->busy);
+	EXPECT(walk, extent->size == walk->engine->extent_size);
+	if (extent->headers)
+		return check_pages(walk, extent, tally) ? -TMEM_EIO : 1;
+	return lent->stale ? 0 : walk_lent(walk, extent, lent, tally);
+}
+
 static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, uint32_t state)
 {
 	const struct extent *extent = tmem_extent(walk->engine, number);
 	struct tally *tally = walk->tally;
 	uint32_t i, live = 0, units = 0;
+	int known;
 
 	EXPECT(walk, extent->heap == heap && extent->number == number);
 	EXPECT(walk, extent->state == state && !extent->moving);
@@ -111,9 +163,14 @@ static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, u
 	if (extent->bins_record)
 		walk->used[SLAB_BINS]++;
 	memset(tally, 0, sizeof(walk->tally));
-	if (state == EXTENT_PACKED && check_packed(walk, extent, tally))
+	if (extent->lent_record) {
+		known = check_lent(walk, extent, tally);
+		EXPECT(walk, extent->live);
+		if (known <= 0)
+			return known;
+	} else if (state == EXTENT_PACKED && check_packed(walk, extent, tally))
 		return -TMEM_EIO;
-	if (state == EXTENT_PAGES && check_pages(walk, extent, tally))
+	if (!extent->lent_record && state == EXTENT_PAGES && check_pages(walk, extent, tally))
 		return -TMEM_EIO;
 	if (state == EXTENT_DEAD)
 		return 0;
@@ -139,24 +196,49 @@ struct sums {
 	uint32_t count;
 };
 
+static void add_to_sums(struct sums *sums, const struct extent *extent)
+{
+	uint32_t i;
+
+	sums->bytes += extent->size;
+	sums->live += extent->live;
+	sums->units += extent->units;
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+		sums->payload += extent->tally[i].payload;
+}
+
 static int check_list(struct walk *walk, struct heap *heap, uint32_t list, uint32_t state,
 		      struct sums *sums)
 {
 	const struct extent *extent;
-	uint32_t prev = 0, i;
+	uint32_t prev = 0;
 
 	for (; list; list = extent->next) {
 		extent = tmem_extent(walk->engine, list);
 		EXPECT(walk, state == EXTENT_DEAD || extent->prev == prev);
+		EXPECT(walk, !extent->lent_record);
 		if (check_extent(walk, heap, list, state))
 			return -TMEM_EIO;
-		if (state != EXTENT_DEAD) {
-			sums->bytes += extent->size;
-			sums->live += extent->live;
-			sums->units += extent->units;
-			for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
-				sums->payload += extent->tally[i].payload;
-		}
+		if (state != EXTENT_DEAD)
+			add_to_sums(sums, extent);
+		sums->count++;
+		prev = list;
+	}
+	return 0;
+}
+
+/* Closed extents of either shape. */
+static int check_lent_list(struct walk *walk, struct heap *heap, uint32_t list, struct sums *sums)
+{
+	const struct extent *extent;
+	uint32_t prev = 0;
+
+	for (; list; list = extent->next) {
+		extent = tmem_extent(walk->engine, list);
+		EXPECT(walk, extent->prev == prev && extent->lent_record);
+		if (check_extent(walk, heap, list, extent->headers ? EXTENT_PAGES : EXTENT_PACKED))
+			return -TMEM_EIO;
+		add_to_sums(sums, extent);
 		sums->count++;
 		prev = list;
 	}
@@ -167,7 +249,7 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 {
 	struct sums sums, dead;
 	uint64_t live = 0, units = 0, payload = 0;
-	uint32_t i;
+	uint32_t before, i;
 
 	memset(&sums, 0, sizeof(sums));
 	memset(&dead, 0, sizeof(dead));
@@ -187,6 +269,12 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	for (i = 0; i < TMEM_HEAP_CLASSES; i++)
 		if (check_list(walk, heap, heap->packed[i], EXTENT_PACKED, &sums))
 			return -TMEM_EIO;
+	before = sums.count;
+	if (check_lent_list(walk, heap, heap->lent, &sums) ||
+	    check_lent_list(walk, heap, heap->ripe[0], &sums) ||
+	    check_lent_list(walk, heap, heap->ripe[1], &sums))
+		return -TMEM_EIO;
+	EXPECT(walk, sums.count - before == heap->lent_count);
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;
@@ -200,6 +288,12 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 }
 
 /* ---- index ---- */
+
+/* What the extent's blocks say of themselves may be gone, and is not to be written to. */
+static int is_veiled(const struct extent *extent)
+{
+	return extent->lent_record && !extent->headers;
+}
 
 /* A stored slot of page @index leads to a block that names it. */
 static int check_slot(struct walk *walk, const struct pool *pool, uint32_t number, uint32_t index,
@@ -216,6 +310,10 @@ static int check_slot(struct walk *walk, const struct pool *pool, uint32_t numbe
 	if (extent->state == EXTENT_DEAD)
 		return 0;
 	EXPECT(walk, extent->state == EXTENT_PAGES || extent->state == EXTENT_PACKED);
+	if (is_veiled(extent)) {
+		walk->blocks[0]++;
+		return 0;
+	}
 	block = tmem_block(extent, tmem_place_unit(SLOT_PLACE(slot)));
 	twin = object->state == OBJECT_DEAD && block->object != number;
 	EXPECT(walk, block->tag & TAG_USED);
@@ -402,7 +500,7 @@ static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
 	struct key key;
 
 	if (extent->heap != heap ||
-	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED))
+	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED) || is_veiled(extent))
 		return NULL;
 	block = tmem_block(extent, tmem_place_unit(place));
 	if (!block->object || block->object >= objects->issued)

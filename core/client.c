@@ -44,6 +44,9 @@ static void free_heap(struct heap *heap)
 	for (cause = 0; cause < DROP_CAUSES; cause++)
 		engine->gone_heaps.pages_dropped[cause] += heap->pages_dropped[cause];
 	engine->gone_heaps.compacted += heap->compacted;
+	engine->gone_heaps.lends += heap->lends;
+	engine->gone_heaps.kept += heap->kept;
+	engine->gone_heaps.taken += heap->taken;
 	tmem_unlock(&engine->lock);
 	tmem_heap_destroy(heap);
 }

@@ -70,9 +70,9 @@ static void fill_page(void *page, uint64_t word)
 		to[i] = word;
 }
 
-/* The same for all blocks but raw pages (tmem_decode()). */
-int tmem_decode_coded(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-		      uint32_t length, void *page)
+/* Any stored block but a raw page, into worker->page. 0 or -TMEM_EIO. */
+int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
+		uint32_t length)
 {
 	const struct tmem_codec *coder = worker->engine->codec[codec];
 	uint64_t word = 0;
@@ -80,9 +80,9 @@ int tmem_decode_coded(struct tmem_worker *worker, uint32_t codec, const unsigned
 	if (codec == TMEM_CODEC_SAME && length <= sizeof(word)) {
 		memcpy(&word, data, length);
 		fill_page(worker->page, word);
-	} else if (!coder || coder->decompress(coder, worker->work, data, length, worker->page)) {
-		return -TMEM_EIO;
+		return 0;
 	}
-	memcpy(page, worker->page, TMEM_PAGE_SIZE);
+	if (!coder || coder->decompress(coder, worker->work, data, length, worker->page))
+		return -TMEM_EIO;
 	return 0;
 }

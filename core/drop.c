@@ -6,19 +6,6 @@
  */
 #include "internal.h"
 
-static int is_held(struct tmem_engine *engine, uint32_t number)
-{
-	struct tmem_worker *worker;
-	uint32_t i;
-
-	for (i = 0; i < engine->worker_limit; i++) {
-		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
-			return 1;
-	}
-	return 0;
-}
-
 static void subtract_locked(struct heap *heap, struct extent *extent)
 {
 	uint32_t i;
@@ -38,10 +25,12 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 
 /*
  * Marks an extent dead and gives its memory back; its pages are misses from
- * that instant, and a sweep takes their slots out of the index. 0, or
- * -TMEM_EAGAIN: somebody copies from it, or it is not there any more.
+ * that instant, and a sweep takes their slots out of the index. @generation:
+ * NULL, or the one that is meant. 0, or -TMEM_EAGAIN: somebody copies from it,
+ * or it is not there any more.
  */
-static int drop(struct heap *heap, uint32_t number, enum drop_cause cause, uint32_t *size)
+static int drop(struct heap *heap, uint32_t number, const uint32_t *generation,
+		enum drop_cause cause, uint32_t *size)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent = tmem_extent(engine, number);
@@ -49,13 +38,14 @@ static int drop(struct heap *heap, uint32_t number, enum drop_cause cause, uint3
 
 	tmem_lock(&heap->lock);
 	state = tmem_load(&extent->state);
-	if (tmem_load(&extent->heap) != heap || state == EXTENT_NONE || state == EXTENT_DEAD) {
+	if (tmem_load(&extent->heap) != heap || state == EXTENT_NONE || state == EXTENT_DEAD ||
+	    (generation && *generation != extent->generation)) {
 		tmem_unlock(&heap->lock);
 		return -TMEM_EAGAIN;
 	}
 	/* A reader that looks now waits; one that looked before is seen here. */
 	tmem_exchange_full(&extent->state, (uint32_t)EXTENT_DROPPING);
-	if (is_held(engine, number)) {
+	if (tmem_extent_held(engine, number)) {
 		tmem_store_release(&extent->state, state);
 		tmem_unlock(&heap->lock);
 		return -TMEM_EAGAIN;
@@ -74,6 +64,7 @@ static int drop(struct heap *heap, uint32_t number, enum drop_cause cause, uint3
 	if (cause != DROP_ENDED && tmem_load(&heap->client->state) == CLIENT_ALIVE) {
 		heap->dropped++;
 		heap->pages_dropped[cause] += pages;
+		heap->taken += cause == DROP_TAKEN;
 	}
 	tmem_store_release(&extent->generation, extent->generation + 1);
 	tmem_store_release(&extent->state, (uint32_t)EXTENT_DEAD);
@@ -91,15 +82,13 @@ static int drop(struct heap *heap, uint32_t number, enum drop_cause cause, uint3
 static uint32_t listed_locked(struct heap *heap, uint32_t turn)
 {
 	struct tmem_engine *engine = heap->client->engine;
+	const uint32_t lists[] = {heap->full,	 heap->pages,	heap->lent,
+				  heap->ripe[0], heap->ripe[1], heap->empty};
 	uint32_t list, number;
 
-	for (list = 0; list < TMEM_HEAP_CLASSES + 3; list++) {
-		if (list < TMEM_HEAP_CLASSES)
-			number = heap->packed[list];
-		else
-			number = list == TMEM_HEAP_CLASSES	 ? heap->full
-				 : list == TMEM_HEAP_CLASSES + 1 ? heap->pages
-								 : heap->empty;
+	for (list = 0; list < TMEM_HEAP_CLASSES + sizeof(lists) / sizeof(lists[0]); list++) {
+		number = list < TMEM_HEAP_CLASSES ? heap->packed[list]
+						  : lists[list - TMEM_HEAP_CLASSES];
 		for (; number; number = tmem_extent(engine, number)->next)
 			if (!turn--)
 				return number;
@@ -143,8 +132,16 @@ uint32_t tmem_heap_drop_one(struct heap *heap, enum drop_cause cause)
 		number = droppable(heap, try);
 		if (!number)
 			return 0;
-		if (!drop(heap, number, cause, &size))
+		if (!drop(heap, number, NULL, cause, &size))
 			return size;
 	}
 	return 0;
+}
+
+/* An extent that the host took from goes whole. 0, or -TMEM_EAGAIN as above. No lock held. */
+int tmem_heap_drop_taken(struct heap *heap, uint32_t number, uint32_t generation)
+{
+	uint32_t size;
+
+	return drop(heap, number, &generation, DROP_TAKEN, &size);
 }

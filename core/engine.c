@@ -19,7 +19,9 @@ static int judge_config(const struct tmem_config *config)
 {
 	uint32_t i, id;
 
-	if (config->size != sizeof(*config) || !config->host_ops || config->workers > TMEM_WORKERS)
+	if (config->size != sizeof(*config) || !config->host_ops || config->lend > 1 ||
+	    config->reserved || !config->host_ops->extent_lend != !config->host_ops->extent_keep ||
+	    config->workers > TMEM_WORKERS)
 		return -TMEM_EINVAL;
 	if (config->extent_size &&
 	    (!is_power2(config->extent_size) || config->extent_size < EXTENT_LEAST_SIZE ||
@@ -52,6 +54,7 @@ static int make_slabs(struct tmem_engine *engine)
 		[SLAB_HEADERS_E] = {TMEM_EXTENT_META, headers},
 		[SLAB_HEADERS_P] = {TMEM_EXTENT_RECORDS, headers},
 		[SLAB_BINS] = {TMEM_EXTENT_META, sizeof(struct bins)},
+		[SLAB_LENT] = {TMEM_EXTENT_META, sizeof(struct lent)},
 		[SLAB_ORDER] = {TMEM_EXTENT_META, sizeof(struct order_segment)},
 		[SLAB_BUCKETS] = {TMEM_EXTENT_META, sizeof(struct bucket_page)},
 		[SLAB_MAP] = {TMEM_EXTENT_META, sizeof(struct bucket_map)},
@@ -104,6 +107,7 @@ int tmem_engine_create(const struct tmem_config *config, struct tmem_engine **re
 	engine->ops = config->host_ops;
 	engine->host = config->host;
 	engine->self_size = size;
+	engine->lends = config->lend && config->host_ops->extent_lend;
 	engine->seed[0] = config->hash_seed[0];
 	engine->seed[1] = config->hash_seed[1];
 	tmem_lock_init(&engine->lock, 1);
@@ -240,6 +244,19 @@ static int bury_client(struct tmem_client *client)
 	return 1;
 }
 
+/* The client's extents that are not being filled go to the host; taken ones are found. */
+static uint32_t lend(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget)
+{
+	struct heap *heap;
+	uint32_t done = 0;
+
+	if (!tmem_load(&client->engine->lends) || tmem_load(&client->state) != CLIENT_ALIVE)
+		return 0;
+	for (heap = &client->heap[0]; heap && done < budget; heap = tmem_load_acquire(&heap->next))
+		done += tmem_lend_step(heap, worker, budget - done);
+	return done;
+}
+
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
 {
 	struct tmem_client *client, *next;
@@ -257,6 +274,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 		for (heap = &client->heap[0]; heap && done < budget;
 		     heap = tmem_load_acquire(&heap->next))
 			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
+		done += lend(client, worker, budget - done);
 		if (done < budget && bury_client(client))
 			done++;
 	}

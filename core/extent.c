@@ -18,6 +18,10 @@ static void give_records(struct tmem_engine *engine, struct extent *extent)
 		tmem_slab_give(headers_slab(engine, extent->heap), extent->headers_record, NULL);
 	if (extent->bins_record)
 		tmem_slab_give(&engine->slab[SLAB_BINS], extent->bins_record, NULL);
+	if (extent->lent_record)
+		tmem_slab_give(&engine->slab[SLAB_LENT], extent->lent_record, NULL);
+	extent->lent_record = 0;
+	tmem_store(&extent->lent, (struct lent *)NULL);
 	extent->headers_record = 0;
 	extent->bins_record = 0;
 	tmem_store(&extent->headers, (struct block *)NULL);
@@ -55,6 +59,8 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	extent = tmem_slab_at(slab, number);
 	tmem_store(&extent->base, base);
 	tmem_store(&extent->headers, (struct block *)NULL);
+	tmem_store(&extent->lent, (struct lent *)NULL);
+	extent->lent_record = 0;
 	extent->bins = NULL;
 	extent->size = size;
 	extent->headers_record = headers_record;
@@ -63,6 +69,7 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	extent->units = 0;
 	extent->class = 0;
 	extent->moving = 0;
+	extent->lend_at = tmem_load(&heap->clock);
 	memset(extent->tally, 0, sizeof(extent->tally));
 	/* Those who still have the number from its last life look at these. */
 	tmem_store(&extent->number, number);
@@ -89,6 +96,9 @@ static void leave(struct tmem_engine *engine, struct extent *extent)
 		tmem_extent_retire(engine, extent);
 		return;
 	}
+	if (extent->lent && !extent->lent->over)
+		engine->ops->extent_keep(engine->host, TMEM_EXTENT_EPHEMERAL, extent->base,
+					 extent->size);
 	tmem_room_keep(engine, extent->base);
 	give_records(engine, extent);
 }
@@ -128,6 +138,20 @@ void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct exten
 		*list = extent->next;
 	if (extent->next)
 		tmem_extent(engine, extent->next)->prev = extent->prev;
+}
+
+/* Whether a worker copies to or from it. */
+int tmem_extent_held(struct tmem_engine *engine, uint32_t number)
+{
+	struct tmem_worker *worker;
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++) {
+		worker = tmem_load_acquire(&engine->worker[i]);
+		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
+			return 1;
+	}
+	return 0;
 }
 
 /*

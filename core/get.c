@@ -53,6 +53,42 @@ static int is_named(const struct block *block, uint32_t object, uint32_t index)
 	return tmem_load(&block->object) == object && tmem_load(&block->index) == index;
 }
 
+static inline int is_taken(const struct extent *extent, uint32_t unit, uint64_t value)
+{
+	return tmem_unlikely(tmem_lend_asked(extent)) &&
+	       !tmem_lend_is_left(extent, unit, SLOT_LENGTH(value));
+}
+
+/*
+ * The block at @unit, which @value leads to, into a client's page. 0;
+ * -TMEM_EIO; -TMEM_ENOENT: the host has taken it, and the page is untouched.
+ * *@taken: it has, where that is why. Only a raw page that goes in the middle
+ * of the copy is an error for that reason.
+ */
+static inline int fetch(struct tmem_worker *worker, const struct extent *extent, uint32_t unit,
+			uint64_t value, void *page, int *taken)
+{
+	const unsigned char *data = tmem_payload(extent, unit);
+	int err;
+
+	if (SLOT_CODEC(value) == TMEM_CODEC_RAW &&
+	    tmem_likely(SLOT_LENGTH(value) == TMEM_PAGE_SIZE)) {
+		*taken = is_taken(extent, unit, value);
+		if (tmem_unlikely(*taken))
+			return -TMEM_ENOENT;
+		tmem_copy_out(page, data);
+		*taken = is_taken(extent, unit, value);
+		return tmem_likely(!*taken) ? 0 : -TMEM_EIO;
+	}
+	err = tmem_decode(worker, SLOT_CODEC(value), data, SLOT_LENGTH(value));
+	*taken = is_taken(extent, unit, value);
+	if (tmem_unlikely(*taken))
+		return -TMEM_ENOENT;
+	if (tmem_likely(!err))
+		memcpy(page, worker->page, TMEM_PAGE_SIZE);
+	return err;
+}
+
 /*
  * Between one copy and the next call's way to its page there is as little as
  * possible: a processor looks only some hundred instructions ahead of what it
@@ -70,9 +106,9 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	struct block *block;
 	struct heap *heap;
 	uint64_t value = 0;
-	uint32_t unit, flags, generation = 0;
+	uint32_t unit, flags, generation;
 	tmem_word *slot;
-	int exclusive, held, named, err;
+	int exclusive, held, named, taken, err;
 
 	err = tmem_begin(client, worker, handle, &access);
 	if (err)
@@ -105,8 +141,8 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	block = tmem_block(extent, unit);
 	worker->touched++;
 	named = is_named(block, sought.object, access.key.index);
+	generation = tmem_load(&extent->generation);
 	if (exclusive) {
-		generation = tmem_load(&extent->generation);
 		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
 	} else {
@@ -116,11 +152,12 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_spares_settle(worker, access.home);
 	tmem_count(counters, gets_hit, 1);
 	tmem_pending_prepare(worker, heap, value, tmem_pool_place(access.home), generation);
-	if (tmem_likely(named))
-		err = tmem_decode(worker, SLOT_CODEC(value), tmem_payload(extent, unit),
-				  SLOT_LENGTH(value), page);
-	else
-		err = -TMEM_EIO;
+	if (tmem_likely(named)) {
+		err = fetch(worker, extent, unit, value, page, &taken);
+	} else {
+		taken = is_taken(extent, unit, value);
+		err = taken ? -TMEM_ENOENT : -TMEM_EIO;
+	}
 	if (exclusive) {
 		tmem_pending_leave(worker);
 	} else {
@@ -133,7 +170,13 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		tmem_store_release(&worker->held, 0u);
 	if (tmem_unlikely(err)) {
 		tmem_count(counters, gets_hit, -1);
-		tmem_count(counters, gets_lost, 1);
+		if (taken) {
+			/* What was marked with it goes with it: the host takes in that order. */
+			tmem_count(counters, gets_taken, 1);
+			tmem_heap_drop_taken(heap, extent->number, generation);
+		} else {
+			tmem_count(counters, gets_lost, 1);
+		}
 	}
 	tmem_end(worker, &access);
 	return err;

@@ -11,6 +11,8 @@
 #define TO_FILL 1u
 #define FULL	0u
 
+#define REOPENED_MOST 4u /* lent extents that one put has back */
+
 #define TRIES 24u /* evictions for one block, before a whole extent goes */
 
 void tmem_heap_create(struct heap *heap, struct tmem_client *client, enum tmem_extent_kind kind,
@@ -95,11 +97,21 @@ void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent)
 {
 	struct tmem_engine *engine = heap->client->engine;
 
-	if (extent->headers)
+	if (extent->lent_record)
+		tmem_lend_unlist_locked(heap, extent);
+	else if (extent->headers)
 		tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full,
 				   extent);
 	else
 		tmem_pack_forget_locked(heap, extent);
+}
+
+/* A page extent that was in no list: among those to fill, if it has room. */
+void tmem_heap_relist_locked(struct heap *heap, struct extent *extent)
+{
+	extent->class = free_slots(extent) ? TO_FILL : FULL;
+	tmem_extent_link(heap->client->engine,
+			 extent->class == TO_FILL ? &heap->pages : &heap->full, extent);
 }
 
 /* An empty extent that can take the shape; it leaves the list of empty ones. */
@@ -199,7 +211,7 @@ static void tally_packed_locked(struct heap *heap, struct extent *extent, uint32
 	extent->live += (uint32_t)sign;
 	extent->units += (uint32_t)units;
 	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
-	if (!extent->moving)
+	if (!extent->moving && !extent->lent_record)
 		tmem_pack_moved_locked(heap, extent);
 }
 
@@ -239,10 +251,14 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 {
 	uint32_t unit = tmem_place_unit(place), slot = unit / TMEM_PAGE_UNITS;
 	struct block *block = tmem_block(extent, unit);
+	int lent = extent->lent_record != 0;
 
-	TMEM_ASSERT((tmem_load(&block->tag) & TAG_SHAPE) == (tag & TAG_SHAPE));
 	tally_locked(heap, extent, tag, -1);
-	tmem_store(&block->object, 0u);
+	/* Nothing is written to what is lent, and what it says is not relied on. */
+	if (!lent || extent->headers) {
+		TMEM_ASSERT((tmem_load(&block->tag) & TAG_SHAPE) == (tag & TAG_SHAPE));
+		tmem_store(&block->object, 0u);
+	}
 	if (extent->moving) {
 		tmem_compact_freed_locked(heap, extent, block, tmem_units(tag & TAG_LENGTH));
 		return NULL;
@@ -250,6 +266,12 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 	if (extent->headers) {
 		tmem_store(&block->tag, 0u);
 		extent->room[slot / 64] |= 1ull << (slot % 64);
+	}
+	if (lent) {
+		tmem_lend_freed_locked(heap, extent, unit, tmem_units(tag & TAG_LENGTH));
+		if (extent->live || tmem_lent(heap->client->engine, extent)->busy)
+			return NULL;
+	} else if (extent->headers) {
 		if (extent->class == FULL && free_slots(extent) >= TMEM_ROOM_MIN)
 			move_pages_locked(heap, extent, TO_FILL);
 	} else {
@@ -259,7 +281,10 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 		return NULL;
 	tmem_heap_unlist_locked(heap, extent);
 	/* A persistent heap keeps what its allocation needs, an ephemeral one an extent to go on with. */
-	if (is_persistent(heap) ? heap->extent_bytes - extent->size < heap->wanted : !heap->empty) {
+	if (lent)
+		;
+	else if (is_persistent(heap) ? heap->extent_bytes - extent->size < heap->wanted
+				     : !heap->empty) {
 		add_empty_locked(heap, extent);
 		return NULL;
 	}
@@ -417,7 +442,11 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	int capped = cap && (held >= cap || size > cap - held);
 	enum drop_cause cause = capped ? DROP_CAP : DROP_ROOM;
 	struct extent *extent;
+	int open;
 
+	if (try < REOPENED_MOST &&
+	    tmem_lend_keep_ripe(heap, worker, !(length == TMEM_PAGE_SIZE && is_large(heap))))
+		return 0;
 	extent = NULL;
 	if (!capped && tmem_room_left(engine, size))
 		extent = tmem_extent_open(engine, NULL, heap, size, pages, !pages);
@@ -428,8 +457,12 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 		add_extent(heap, extent);
 		return 0;
 	}
-	if (try < TRIES && !tmem_evict_one(worker, heap, cause))
-		return 0;
+	/* What goes page by page is open for the room that each leaves. */
+	if (try < TRIES) {
+		open = tmem_lend_keep_oldest(heap, worker);
+		if (!open || (open > 0 && !tmem_evict_one(worker, heap, cause)))
+			return 0;
+	}
 	if (tmem_heap_drop_one(heap, cause) || (capped && tmem_share_drop_elsewhere(heap, worker)))
 		return 0;
 	return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
@@ -505,6 +538,9 @@ void tmem_heap_destroy(struct heap *heap)
 	close_list(heap, heap->empty);
 	close_list(heap, heap->pages);
 	close_list(heap, heap->full);
+	close_list(heap, heap->lent);
+	close_list(heap, heap->ripe[0]);
+	close_list(heap, heap->ripe[1]);
 	close_list(heap, heap->dead);
 	close_list(heap, heap->sweeping);
 	for (i = 0; i < TMEM_HEAP_CLASSES; i++)

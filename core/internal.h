@@ -62,6 +62,7 @@ enum slab_name {
 	SLAB_HEADERS_E,
 	SLAB_HEADERS_P,
 	SLAB_BINS,
+	SLAB_LENT,
 	SLAB_ORDER,
 	SLAB_BUCKETS,
 	SLAB_MAP,
@@ -210,6 +211,9 @@ struct gone_heaps {
 	uint64_t dropped;
 	uint64_t pages_dropped[DROP_CAUSES];
 	uint64_t compacted;
+	uint64_t lends;
+	uint64_t kept;
+	uint64_t taken;
 };
 
 struct tmem_engine {
@@ -251,6 +255,7 @@ struct tmem_engine {
 	uint32_t victim_uses;
 	tmem_word reclaim_asked;
 	tmem_word reclaim_given;
+	uint32_t lends;	  /* extents are lent to the host */
 	uint32_t stepper; /* 1 while one worker does background work */
 	/* Under L1: of clients that were destroyed. */
 	struct counters gone;
@@ -325,6 +330,7 @@ void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent);
 void tmem_extent_link(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
 void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
 
+int tmem_extent_held(struct tmem_engine *engine, uint32_t number);
 int tmem_slot_stored(const struct tmem_engine *engine, uint64_t slot, uint32_t *generation);
 
 static inline uint32_t tmem_place_extent(uint64_t place)
@@ -391,15 +397,42 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 			  uint32_t pool);
 
 void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent);
+void tmem_heap_relist_locked(struct heap *heap, struct extent *extent);
 
 /* drop.c */
 uint32_t tmem_heap_drop_one(struct heap *heap, enum drop_cause cause);
+
+int tmem_heap_drop_taken(struct heap *heap, uint32_t number, uint32_t generation);
+
+/* lend.c */
+uint32_t tmem_lend_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
+int tmem_lend_keep_ripe(struct heap *heap, struct tmem_worker *worker, int packed);
+int tmem_lend_keep_oldest(struct heap *heap, struct tmem_worker *worker);
+int tmem_lend_is_left(const struct extent *extent, uint32_t unit, uint32_t length);
+void tmem_lend_freed_locked(struct heap *heap, struct extent *extent, uint32_t unit,
+			    uint32_t units);
+void tmem_lend_unlist_locked(struct heap *heap, struct extent *extent);
+
+/* Of an extent that is closed for lending. The heap's lock is held. */
+static inline struct lent *tmem_lent(const struct tmem_engine *engine, const struct extent *extent)
+{
+	return tmem_record_at(&engine->slab[SLAB_LENT], extent->lent_record, sizeof(struct lent));
+}
+
+/* Whether what was copied of @extent has to be proved. */
+static inline int tmem_lend_asked(const struct extent *extent)
+{
+	tmem_fence_acquire();
+	return tmem_load_acquire(&extent->lent) != NULL;
+}
 
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);
 uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units);
 void tmem_pack_free_locked(struct heap *heap, struct extent *extent, uint32_t unit, uint32_t units);
 void tmem_pack_forget_locked(struct heap *heap, struct extent *extent);
+void tmem_pack_close_locked(struct heap *heap, struct extent *extent);
+void tmem_pack_reopen_locked(struct heap *heap, struct extent *extent);
 void tmem_pack_rebuild_locked(struct heap *heap, struct extent *extent);
 void tmem_pack_moved_locked(struct heap *heap, struct extent *extent);
 
@@ -591,18 +624,8 @@ uint64_t tmem_client_bytes(const struct tmem_client *client);
 /* codec.c */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,
 		     uint32_t *codec, const unsigned char **data);
-int tmem_decode_coded(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-		      uint32_t length, void *page);
-
-/* A stored block back into a client's page. 0 or -TMEM_EIO. */
-static inline int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-			      uint32_t length, void *page)
-{
-	if (codec != TMEM_CODEC_RAW || tmem_unlikely(length != TMEM_PAGE_SIZE))
-		return tmem_decode_coded(worker, codec, data, length, page);
-	tmem_copy_out(page, data);
-	return 0;
-}
+int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
+		uint32_t length);
 
 int tmem_page_same(const void *page);
 

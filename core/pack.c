@@ -139,6 +139,29 @@ void tmem_pack_forget_locked(struct heap *heap, struct extent *extent)
 	tmem_extent_unlink(heap->client->engine, &heap->packed[extent->class], extent);
 }
 
+/* The same, for a while: its bins keep what they have. */
+void tmem_pack_close_locked(struct heap *heap, struct extent *extent)
+{
+	uint64_t used[TMEM_BINS / 64];
+
+	memcpy(used, extent->bins->used, sizeof(used));
+	tmem_pack_forget_locked(heap, extent);
+	memcpy(extent->bins->used, used, sizeof(used));
+}
+
+/* Into the lists again. Nothing in it has changed. */
+void tmem_pack_reopen_locked(struct heap *heap, struct extent *extent)
+{
+	uint64_t used;
+	uint32_t word;
+
+	for (word = 0; word < TMEM_BINS / 64; word++)
+		for (used = extent->bins->used[word]; used; used &= used - 1)
+			enter_bin_locked(heap, extent, word * 64 + tmem_lowest(used));
+	tmem_extent_link(heap->client->engine, &heap->packed[0], extent);
+	extent->class = 0;
+}
+
 /* Persistent extents are listed by how much is free, for the compactor. */
 void tmem_pack_moved_locked(struct heap *heap, struct extent *extent)
 {

@@ -49,7 +49,9 @@ static void add_dropped(struct tmem_stats *stats, const uint64_t pages[DROP_CAUS
 	stats->dropped_for_room += pages[DROP_ROOM];
 	stats->dropped_over_cap += pages[DROP_CAP];
 	stats->dropped_when_asked += pages[DROP_ASKED];
-	stats->pages_dropped += pages[DROP_ROOM] + pages[DROP_CAP] + pages[DROP_ASKED];
+	stats->dropped_when_taken += pages[DROP_TAKEN];
+	stats->pages_dropped +=
+		pages[DROP_ROOM] + pages[DROP_CAP] + pages[DROP_ASKED] + pages[DROP_TAKEN];
 }
 
 static void add_heap(struct tmem_stats *stats, struct heap *heap)
@@ -70,6 +72,10 @@ static void add_heap(struct tmem_stats *stats, struct heap *heap)
 	else
 		stats->ephemeral_pages_most += heap->live_most;
 	stats->extents_compacted += heap->compacted;
+	stats->lent_bytes += (uint64_t)heap->lent_count * heap->client->engine->extent_size;
+	stats->extents_lent += heap->lends;
+	stats->extents_kept += heap->kept;
+	stats->extents_taken += heap->taken;
 	if (!persistent)
 		stats->freeable += heap->extent_bytes;
 	tmem_unlock(&heap->lock);
@@ -143,6 +149,9 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 	stats->extents_dropped += engine->gone_heaps.dropped;
 	add_dropped(stats, engine->gone_heaps.pages_dropped);
 	stats->extents_compacted += engine->gone_heaps.compacted;
+	stats->extents_lent += engine->gone_heaps.lends;
+	stats->extents_kept += engine->gone_heaps.kept;
+	stats->extents_taken += engine->gone_heaps.taken;
 	stats->reclaim_asked = tmem_load(&engine->reclaim_asked);
 	stats->reclaim_given = tmem_load(&engine->reclaim_given);
 	tmem_unlock(&engine->lock);

@@ -131,6 +131,28 @@ struct bins {
 	uint32_t prev[TMEM_BINS];
 };
 
+#define TMEM_LENT_UNIT	4096u /* what the host takes at a time */
+#define TMEM_LENT_UNITS 512u  /* of the largest extent */
+#define TMEM_NO_WORD	0xffffu
+#define TMEM_NOTES	251u
+
+/*
+ * An extent that is lent is closed: nothing in it is written. For each 4 KiB,
+ * a 64-bit word that is not zero; there is none where all is zeros, which
+ * taking does not change. What is freed in a packed extent is noted.
+ */
+struct lent {
+	/* Guarded by the heap's lock. */
+	uint32_t busy; /* a worker is about to lend it, or to have it back */
+	uint32_t
+		stale; /* a freed block could not be noted, or some was taken: it will not come back */
+	uint32_t over; /* the host takes nothing of it any more */
+	uint32_t noted;
+	uint32_t note[TMEM_NOTES]; /* unit; its units above TMEM_UNIT_BITS */
+	/* Constant while it is lent. */
+	uint16_t word[TMEM_LENT_UNITS]; /* or TMEM_NO_WORD */
+};
+
 /*
  * The first line is all that a get needs; the rest is for freeing, dropping
  * and finding room.
@@ -139,15 +161,18 @@ struct extent {
 	unsigned char *base;   /* constant while the number is in use */
 	struct block *headers; /* of a page extent; else NULL */
 	struct heap *heap;
+	struct lent *lent; /* while the host may take its memory; read without a lock */
 	uint32_t number;
 	uint32_t size;	     /* bytes */
 	uint32_t generation; /* moves at every drop; read under a shard's lock */
 	/* Guarded by the heap's lock; state is read without. */
 	uint32_t state;
-	uint32_t live;	/* blocks, reserved ones included */
-	uint32_t units; /* of these blocks, in a packed extent */
-	uint32_t class; /* which of the heap's lists */
-	uint32_t next;	/* in the heap's list of its state or class */
+	uint32_t live;	      /* blocks, reserved ones included */
+	uint32_t units;	      /* of these blocks, in a packed extent */
+	uint32_t class;	      /* which of the heap's lists */
+	uint32_t lent_record; /* it is closed, and lent or about to be; 0: neither */
+	uint32_t lend_at;     /* the heap's clock from which on it may be lent again */
+	uint32_t next;	      /* in the heap's list of its state or class */
 	uint32_t prev;
 	uint32_t moving;	 /* compaction is moving blocks out of it, or into it */
 	uint64_t room[8];	 /* page extents: a bit per free slot */
@@ -199,6 +224,7 @@ enum drop_cause {
 	DROP_ROOM,  /* somebody's pages or records need its memory */
 	DROP_CAP,   /* its client is at its cap, or over it */
 	DROP_ASKED, /* the host wants memory back */
+	DROP_TAKEN, /* it took some, without asking */
 	DROP_CAUSES,
 	DROP_ENDED = DROP_CAUSES /* its client is no more; not counted */
 };
@@ -225,8 +251,16 @@ struct heap {
 	uint32_t pages; /* list: page extents to fill, the first one first */
 	uint32_t full;	/* list: page extents with less than TMEM_ROOM_MIN free slots */
 	uint32_t packed[TMEM_HEAP_CLASSES]; /* lists: packed extents by free units */
-	uint32_t dead;	   /* list: dropped, their numbers wait for the next sweep */
-	uint32_t sweeping; /* list: dropped before the sweep that runs */
+	uint32_t lent;			    /* list: extents that are lent */
+	/* Lists: lent ones with room worth having back; [1]: packed ones. */
+	uint32_t ripe[2];
+	uint32_t lent_count;
+	uint32_t lend_cursor[3]; /* extents to look at next: full ones, others, packed ones */
+	uint32_t probe_cursor;
+	uint32_t probes;
+	uint32_t lend_clock; /* the clock when the last step looked */
+	uint32_t dead;	     /* list: dropped, their numbers wait for the next sweep */
+	uint32_t sweeping;   /* list: dropped before the sweep that runs */
 	uint32_t dead_count;
 	uint32_t
 		spare; /* persistent: one empty extent that only compaction takes; 0: it is at work */
@@ -243,6 +277,9 @@ struct heap {
 	uint64_t live_most;
 	uint64_t extent_bytes_most;
 	uint64_t compacted;
+	uint64_t lends;
+	uint64_t kept;
+	uint64_t taken;
 };
 
 #endif

@@ -38,6 +38,12 @@ struct tmem_config {
 	const struct tmem_codec *const *codecs; /* kept by the caller as long as the engine lives */
 	const struct tmem_host_ops *host_ops;	/* likewise; required */
 	void *host;
+	/*
+	 * 1: ephemeral extents that are not being filled are lent to the host,
+	 * where it has extent_lend: it may take their memory at any moment.
+	 */
+	uint32_t lend;
+	uint32_t reserved;
 };
 
 /* 0, -TMEM_EINVAL or -TMEM_ENOMEM; *@engine is set only on success. */
@@ -53,8 +59,8 @@ void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *wo
 
 /*
  * Background work: sweeping what was flushed or dropped, compacting put
- * order, having extents ready ahead of use. At most @budget steps, each of
- * which looks at no more than 64 pages. The number done; 0: nothing to do, or
+ * order, lending extents, having some ready ahead of use. At most @budget
+ * steps, each of which looks at no more than 64 pages, or at one extent. The number done; 0: nothing to do, or
  * another worker is at it.
  */
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget);

@@ -80,6 +80,9 @@ static void beside(struct actor *a, const struct step *step, const void *page)
 	case STEP_RECLAIM:
 		be->reclaim(crew->rig, a->worker, 64u << 10);
 		break;
+	case STEP_TAKE:
+		be->take(crew->rig, 2);
+		break;
 	case STEP_PRESS:
 		other = rig_handle(crew->plan->pool[a->worker], 0,
 				   (uint32_t)(crew->plan->history * CREW_THREADS + a->worker));

@@ -23,7 +23,8 @@ enum step_kind {
 	STEP_FREEZE, /* or thaw, if frozen */
 	STEP_BACKGROUND,
 	STEP_RECLAIM,
-	STEP_PRESS /* a page of another object, for the room that it takes */
+	STEP_PRESS, /* a page of another object, for the room that it takes */
+	STEP_TAKE   /* the host takes of what it was lent */
 };
 
 struct step {

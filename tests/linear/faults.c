@@ -231,6 +231,11 @@ static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 	return backend_engine.step(inner(rig), worker, budget);
 }
 
+static void take(struct rig *rig, unsigned int pages)
+{
+	backend_engine.take(inner(rig), pages);
+}
+
 static uint64_t reclaim(struct rig *rig, uint32_t worker, uint64_t bytes)
 {
 	return backend_engine.reclaim(inner(rig), worker, bytes);
@@ -258,5 +263,6 @@ const struct backend backend_faulty = {
 	.flush_object = flush_object,
 	.step = step,
 	.reclaim = reclaim,
+	.take = take,
 	.check = check,
 };

@@ -37,6 +37,19 @@ const struct variety varieties[] = {
 	 .flags = TMEM_POOL_SHARED,
 	 .clients = 3,
 	 .capacity = 3u << 20},
+	{.name = "ephemeral-lent",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN,
+	 .rules = {.may_evict = true},
+	 .clients = 1,
+	 .capacity = 3u << 20,
+	 .lent = true},
+	{.name = "shared-lent",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN,
+	 .rules = {.get_leaves = true, .may_evict = true},
+	 .flags = TMEM_POOL_SHARED,
+	 .clients = 3,
+	 .capacity = 3u << 20,
+	 .lent = true},
 	{.name = NULL},
 };
 
@@ -78,6 +91,7 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 		.capacity = variety->capacity ? variety->capacity : 32u << 20,
 		.workers = CREW_THREADS,
 		.seed = seed,
+		.lend = variety->lent,
 	};
 	uint64_t allocation = 0;
 	uint32_t i;
@@ -117,6 +131,9 @@ static uint8_t choose_step(const struct variety *variety, const struct backend *
 {
 	uint32_t dice = (uint32_t)rng_below(rng, 100);
 
+	/* An extent is lent once it is full, so others' pages have to come after a history's. */
+	if (variety->lent && rng_below(rng, 3) == 0)
+		return dice < 50 ? STEP_PRESS : dice < 75 ? STEP_BACKGROUND : STEP_TAKE;
 	if (dice < 42)
 		return STEP_PUT;
 	if (dice < 74)

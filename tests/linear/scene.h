@@ -15,6 +15,7 @@ struct variety {
 	uint32_t flags;	   /* of the pool */
 	uint32_t clients;  /* that use it; more than one: it is shared */
 	uint64_t capacity; /* 0: more than is ever used */
+	bool lent;	   /* the host takes extents that are not being filled */
 	bool full;	   /* the client's allocation is used up but for a page or two */
 };
 

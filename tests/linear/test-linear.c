@@ -97,7 +97,8 @@ static bool is_answer(const struct event *e)
 		return e->result == 0 || e->result == -TMEM_EAGAIN || e->result == -TMEM_ENOSPC ||
 		       e->result == -TMEM_ENOMEM;
 	case EVENT_GET:
-		return e->result == 0 || e->result == -TMEM_ENOENT;
+		/* -TMEM_EIO: the host took the page in the middle of the copy. */
+		return e->result == 0 || e->result == -TMEM_ENOENT || e->result == -TMEM_EIO;
 	case EVENT_FLUSH_RANGE:
 		return e->result == 0;
 	default:

@@ -3,12 +3,13 @@
  * Random operations against the naive model, with so little memory that
  * something is being evicted all the time.
  *
- *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--trace]
+ *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--lend] [--trace]
  *   test-model [--operations N] [--seed S] [--alone] --record FILE
  *   test-model --planted [--loud]
  *
  * The seed is printed; the same seed and options repeat the run exactly.
- * --alone: nothing is shared and no limit changes. --record writes an input of
+ * --alone: nothing is shared and no limit changes. --lend: extents are lent to
+ * the host, which takes pages of them at random. --record writes an input of
  * fuzz-ops that does the same, in a memory of the size that the fuzzer chooses.
  * --planted is the negative control: every fault that the model has to notice
  * is planted in turn, and a run that ends well is the failure; --loud shows
@@ -30,9 +31,11 @@
 struct options {
 	uint64_t operations, seed, capacity;
 	uint32_t extent, pages;
-	bool trace, alone, loud;
+	bool trace, alone, loud, lend;
 	const char *record; /* NULL: nowhere */
 };
+
+static struct tmem_stats last; /* of the host, when all was done */
 
 /* The same with the fuzzer's setup, and every choice written to a file as its input. */
 static void record(const struct options *o, struct twin *twin)
@@ -65,8 +68,9 @@ static void run(const struct backend *backend, const struct options *o, struct t
 		.persistent = o->capacity / 6,
 		.extent_size = o->extent,
 		.seed = o->seed,
+		.lend = o->lend,
 	};
-	struct choices choices = {.state = o->seed};
+	struct choices choices = {.state = o->seed}, takes = {.state = ~o->seed};
 
 	snprintf(must_context, sizeof(must_context),
 		 "--seed %" PRIu64 " --extent %u --pages %u --capacity %" PRIu64, o->seed,
@@ -74,8 +78,12 @@ static void run(const struct backend *backend, const struct options *o, struct t
 	twin_start(twin, backend, &setup, o->pages);
 	twin->trace = o->trace;
 	twin->sharing = !o->alone;
-	while (twin->operation < o->operations)
+	while (twin->operation < o->operations) {
 		twin_random(twin, &choices);
+		if (o->lend && choose(&takes, 40) == 0)
+			twin->rig->backend->take(twin->rig, (unsigned int)choose(&takes, 4));
+	}
+	last = rig_stats(twin->rig, -1, -1);
 	twin_stop(twin);
 }
 
@@ -144,6 +152,8 @@ int main(int argc, char **argv)
 			o.loud = true;
 		else if (!strcmp(argv[i], "--alone"))
 			o.alone = true;
+		else if (!strcmp(argv[i], "--lend"))
+			o.lend = true;
 		else if (!strcmp(argv[i], "--record") && i + 1 < argc)
 			o.record = argv[++i];
 		else if (!strcmp(argv[i], "--operations") && value)
@@ -159,7 +169,8 @@ int main(int argc, char **argv)
 		else {
 			fprintf(stderr,
 				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
-				"[--pages N] [--capacity BYTES] [--alone] [--trace] [--record "
+				"[--pages N] [--capacity BYTES] [--alone] [--lend] [--trace] "
+				"[--record "
 				"FILE] [--planted] "
 				"[--loud]\n",
 				argv[0]);
@@ -188,6 +199,15 @@ int main(int argc, char **argv)
 	printf("%" PRIu64 " joins, %" PRIu64 " leaves, %" PRIu64 " hits in shared pools, %" PRIu64
 	       " refused over a cap, %" PRIu64 " audits\n",
 	       twin.joins, twin.leaves, twin.shared_hits, twin.over_cap, twin.audits);
+	if (o.lend)
+		printf("%" PRIu64 " extents lent, %" PRIu64 " had back, %" PRIu64
+		       " dropped because they were taken, %" PRIu64 " gets found it\n",
+		       last.extents_lent, last.extents_kept, last.extents_taken, last.gets_taken);
+	if (o.lend && o.operations >= 100000 &&
+	    (!last.extents_kept || !last.extents_taken || !last.gets_taken)) {
+		fprintf(stderr, "nothing was had back, taken, or missed for that\n");
+		return 1;
+	}
 	/* A run without pressure proves little. */
 	if (o.operations >= 100000 && (!twin.lost || !twin.hits || !twin.refused)) {
 		fprintf(stderr, "nothing was evicted, hit or refused: the memory is too large\n");

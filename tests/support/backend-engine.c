@@ -51,6 +51,7 @@ static struct rig *start(const struct backend *backend, const struct rig_setup *
 		.codec_count = test_codec_count,
 		.codecs = test_codecs,
 		.host_ops = glue_ops(),
+		.lend = setup->lend,
 	};
 	uint32_t i;
 
@@ -258,6 +259,11 @@ static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 	return tmem_engine_step(of(rig)->engine, worker_of(rig, worker), budget);
 }
 
+static void take(struct rig *rig, unsigned int pages)
+{
+	glue_take(of(rig)->host, pages);
+}
+
 static uint64_t reclaim(struct rig *rig, uint32_t worker, uint64_t bytes)
 {
 	return tmem_engine_reclaim(of(rig)->engine, worker_of(rig, worker), bytes);
@@ -311,8 +317,8 @@ static uint64_t refused(struct rig *rig)
 	.set_cap = set_cap, .set_pool_codec = set_pool_codec, .client_reclaim = client_reclaim, \
 	.grant = grant, .revoke = revoke, .pool_create = pool_create,                           \
 	.pool_destroy = pool_destroy, .batch = batch, .step = step, .reclaim = reclaim,         \
-	.set_capacity = set_capacity, .stats = stats, .check = check, .touched = touched,       \
-	.host_bytes = host_bytes, .starve = starve, .refused = refused
+	.take = take, .set_capacity = set_capacity, .stats = stats, .check = check,             \
+	.touched = touched, .host_bytes = host_bytes, .starve = starve, .refused = refused
 
 const struct backend backend_engine = {
 	.name = "engine",

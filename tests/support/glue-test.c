@@ -40,6 +40,11 @@ uint64_t glue_refused(void *host)
 	return h->failed;
 }
 
+void glue_take(void *host, unsigned int pages)
+{
+	tmem_test_host_take(host, pages);
+}
+
 /* The host itself panics where memory is still out or was written after it was freed. */
 const char *glue_destroy(void *host)
 {

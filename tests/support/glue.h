@@ -24,6 +24,9 @@ uint64_t glue_bytes(void *host);
 void glue_starve(void *host, uint64_t nth, bool for_good);
 uint64_t glue_refused(void *host);
 
+/* Pages of memory that is lent go, about as many; from any thread. */
+void glue_take(void *host, unsigned int pages);
+
 /* NULL, or what the engine did wrong: memory not given back, locks out of order. */
 const char *glue_destroy(void *host);
 

@@ -540,6 +540,12 @@ static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 	return under(rig)->step(inner(rig), worker, budget);
 }
 
+static void take(struct rig *rig, unsigned int pages)
+{
+	if (under(rig)->take)
+		under(rig)->take(inner(rig), pages);
+}
+
 static uint64_t reclaim(struct rig *rig, uint32_t worker, uint64_t bytes)
 {
 	return under(rig)->reclaim(inner(rig), worker, bytes);
@@ -661,6 +667,7 @@ struct backend backend_planted = {
 	.batch = batch,
 	.step = step,
 	.reclaim = reclaim,
+	.take = take,
 	.set_capacity = set_capacity,
 	.stats = stats,
 	.check = check,

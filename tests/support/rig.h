@@ -42,6 +42,7 @@ struct rig_setup {
 	uint32_t extent_size; /* 0: 64 KiB */
 	uint32_t workers;     /* 0: 1 */
 	uint64_t seed;
+	bool lend; /* ephemeral extents are lent to the host, for take() */
 };
 
 struct backend;
@@ -132,6 +133,8 @@ struct backend {
 	 */
 	void (*starve)(struct rig *rig, uint64_t nth, bool for_good);
 	uint64_t (*refused)(struct rig *rig); /* requests refused since starve() */
+	/* The host takes about so many pages of what it was lent. NULL: it is lent nothing. */
+	void (*take)(struct rig *rig, unsigned int pages);
 };
 
 /* The engine in this process, by single calls, and by batches of one. */
