@@ -40,7 +40,7 @@ struct bench_row {
 };
 
 struct bench_results {
-	struct bench_row rows[64];
+	struct bench_row rows[96];
 	uint32_t count;
 	uint32_t missed; /* targets */
 	int quick;
@@ -147,7 +147,9 @@ static inline void bench_fence(void)
 struct bench_corpus {
 	unsigned char *pages; /* anonymous pages, in their fixed order */
 	uint32_t count;
-	char digest[65]; /* as the corpus file says */
+	unsigned char *file_pages; /* pages of files */
+	uint32_t file_count;	   /* 0: there are none */
+	char digest[65];	   /* as the corpus file says */
 };
 
 /* 0, or -1 with a sentence on stderr. */
@@ -170,7 +172,8 @@ __attribute__((format(printf, 1, 2))) void bench_progress(const char *format, ..
 /* Groups; each adds its rows, skipped ones included. */
 void bench_raw(struct bench *bench);	     /* inproc.*, metadata.* */
 void bench_persistent(struct bench *bench);  /* inproc.get.persistent */
-void bench_codec(struct bench *bench);	     /* inproc.*.lz4 */
+void bench_codec(struct bench *bench);	     /* inproc.*.lz4, .vector */
+void bench_alone(struct bench *bench);	     /* codec.* */
 void bench_store_util(struct bench *bench);  /* store.util */
 void bench_density(struct bench *bench);     /* density.lz4 */
 void bench_daemon(struct bench *bench);	     /* daemon.* */

@@ -16,12 +16,22 @@
 #include "codec.h"
 
 #define SOURCES	 (1u << 16) /* pages each side reads from: eight times the largest cache here */
+#define WARM	 64u	    /* and those that stay in the second-level cache */
 #define BATCH	 64u
 #define KEPT_MAX (BENCH_PAGE * 3 / 4) /* of a compressed page, so that every engine keeps it so */
 #define PLACES	 8u
 
+/* A codec, how much of it is measured, and what beside. */
+struct tier {
+	const struct tmem_codec *coder;
+	uint32_t sources; /* SOURCES, or WARM */
+	uint32_t rows;	  /* of names[] */
+	const char *page, *block;
+};
+
 struct codec {
 	struct bench *bench;
+	struct tier tier;
 	struct bench_engine engine;
 	unsigned char *work;
 	unsigned char *source[2]; /* ours, the peer's: the same pages, so neither warms the other */
@@ -40,7 +50,8 @@ struct codec {
 
 static unsigned char *source_of(struct codec *codec, int side, uint32_t key)
 {
-	return codec->source[side] + (size_t)((key + codec->salt) % SOURCES) * BENCH_PAGE;
+	return codec->source[side] +
+	       (size_t)((key + codec->salt) % codec->tier.sources) * BENCH_PAGE;
 }
 
 static unsigned char *buffer(struct codec *codec, uint32_t i)
@@ -70,9 +81,10 @@ static void put_peer(void *context, uint32_t first, uint32_t count)
 	uint32_t i;
 
 	for (i = first; i < first + count; i++)
-		codec->failed += tmem_lz4.compress(&tmem_lz4, codec->work,
-						   source_of(codec, 1, codec->put_order[i]),
-						   buffer(codec, i), BENCH_PAGE - 1) == 0;
+		codec->failed +=
+			codec->tier.coder->compress(codec->tier.coder, codec->work,
+						    source_of(codec, 1, codec->put_order[i]),
+						    buffer(codec, i), BENCH_PAGE - 1) == 0;
 }
 
 static void get_ours(void *context, uint32_t first, uint32_t count)
@@ -115,9 +127,10 @@ static void get_peer(void *context, uint32_t first, uint32_t count)
 	uint32_t i;
 
 	for (i = first; i < first + count; i++)
-		codec->failed += tmem_lz4.decompress(&tmem_lz4, codec->work,
-						     codec->bench->ref + codec->at[i].offset,
-						     codec->at[i].length, buffer(codec, i)) != 0;
+		codec->failed +=
+			codec->tier.coder->decompress(codec->tier.coder, codec->work,
+						      codec->bench->ref + codec->at[i].offset,
+						      codec->at[i].length, buffer(codec, i)) != 0;
 }
 
 /*
@@ -137,7 +150,8 @@ static uint32_t prepare(struct codec *codec)
 
 		if (memcmp(page, page + 8, BENCH_PAGE - 8) == 0)
 			continue;
-		length = tmem_lz4.compress(&tmem_lz4, codec->work, page, out, BENCH_PAGE - 1);
+		length = codec->tier.coder->compress(codec->tier.coder, codec->work, page, out,
+						     BENCH_PAGE - 1);
 		if (length > 0 && length <= KEPT_MAX)
 			chosen[distinct++] = i;
 	}
@@ -155,8 +169,8 @@ static uint32_t prepare(struct codec *codec)
 	for (i = 0; distinct > 0 && i < codec->count; i++) {
 		uint32_t key = codec->put_order[i];
 
-		length = tmem_lz4.compress(&tmem_lz4, codec->work, source_of(codec, 1, key), out,
-					   BENCH_PAGE - 1);
+		length = codec->tier.coder->compress(codec->tier.coder, codec->work,
+						     source_of(codec, 1, key), out, BENCH_PAGE - 1);
 		if (length > limit - offset)
 			break;
 		memcpy(codec->bench->ref + offset, out, length);
@@ -193,8 +207,9 @@ static void report(struct codec *codec, struct bench_pairs *pairs, const char *n
 	(void)bench_results_add(&codec->bench->results, &row);
 }
 
-static const char *const names[] = {"inproc.put.lz4", "inproc.get.lz4", "inproc.put.lz4.overwrite",
-				    "inproc.get64.lz4"};
+/* Rows, by the codec's name. */
+static const char *const names[] = {"inproc.put.%s", "inproc.get.%s", "inproc.put.%s.overwrite",
+				    "inproc.get64.%s"};
 
 /* Puts everything, gets everything, compares everything. Pages that were wrong. */
 static uint32_t verified_cycle(struct codec *codec)
@@ -221,69 +236,76 @@ static void series(struct codec *codec, int name, const struct bench_side *ours,
 {
 	struct bench_pairs *pairs = calloc(1, sizeof(*pairs));
 	uint64_t begun = bench_now();
+	char row[48];
 
 	do {
 		if (before != NULL)
 			before(codec, 0, codec->count);
 		bench_pairs_run(pairs, ours, peer, NULL, 0, codec->count);
 	} while (pairs->count < BENCH_PAIRS_MIN && bench_now() - begun < codec->bench->patience);
-	report(codec, pairs, names[name], against);
+	snprintf(row, sizeof(row), names[name], codec->tier.coder->name);
+	report(codec, pairs, row, against);
 	free(pairs);
 }
 
 static void measure(struct codec *codec)
 {
-	static const char *const cold_page = "lz4 alone, cold page";
-	static const char *const cold_block = "lz4 alone, known cold address";
 	struct bench_side put = {put_ours, codec}, compress = {put_peer, codec};
 	struct bench_side get = {get_ours, codec}, batch = {get_batch, codec};
 	struct bench_side decompress = {get_peer, codec};
+	const struct tier *tier = &codec->tier;
 
-	series(codec, 0, &put, &compress, NULL, cold_page);
-	codec->salt = 4099;
-	series(codec, 2, &put, &compress, NULL, cold_page);
-	codec->salt = 0;
+	series(codec, 0, &put, &compress, NULL, tier->page);
 	/* Same-sized blocks as the peer has, and all of them there. */
-	series(codec, 1, &get, &decompress, put_ours, cold_block);
-	series(codec, 3, &batch, &decompress, put_ours, cold_block);
+	series(codec, 1, &get, &decompress, put_ours, tier->block);
+	if (tier->rows == 2)
+		return;
+	put_ours(codec, 0, codec->count);
+	codec->salt = 4099;
+	series(codec, 2, &put, &compress, NULL, tier->page);
+	codec->salt = 0;
+	series(codec, 3, &batch, &decompress, put_ours, tier->block);
 }
 
-static void skip_all(struct bench *bench, const char *why)
+static void skip_all(struct codec *codec, const char *why)
 {
+	char name[48];
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		bench_results_skip(&bench->results, names[i], "ns/page", why);
+	for (i = 0; i < codec->tier.rows; i++) {
+		snprintf(name, sizeof(name), names[i], codec->tier.coder->name);
+		bench_results_skip(&codec->bench->results, name, "ns/page", why);
+	}
 }
 
 static void with_store(struct codec *codec, struct bench_store *store)
 {
 	struct bench_setup setup = {.bytes = (uint64_t)codec->count * 2600 + (64u << 20),
-				    .codec = TMEM_CODEC_LZ4};
+				    .codec = codec->tier.coder->id};
 	struct tmem_stats stats;
 	uint32_t wrong;
 	char why[96];
 
 	if (bench_engine_open(&codec->engine, store, &setup) != 0) {
-		skip_all(codec->bench, codec->engine.fault);
+		skip_all(codec, codec->engine.fault);
 		return;
 	}
-	bench_progress("lz4: filling %u pages", codec->count);
+	bench_progress("%s: filling %u pages", codec->tier.coder->name, codec->count);
 	wrong = verified_cycle(codec);
 	tmem_engine_stats(codec->engine.engine, &stats);
 	if (wrong != 0 || stats.pages_coded != codec->count) {
 		snprintf(why, sizeof(why), "%u pages came back wrong, %llu of %u were compressed",
 			 wrong, (unsigned long long)stats.pages_coded, codec->count);
-		skip_all(codec->bench, why);
+		skip_all(codec, why);
 	} else {
 		measure(codec);
 	}
 	bench_engine_close(&codec->engine);
 }
 
-void bench_codec(struct bench *bench)
+static void one_tier(struct bench *bench, const struct tier *tier)
 {
-	struct codec codec = {.bench = bench, .count = bench->pages};
+	struct codec codec = {.bench = bench, .tier = *tier, .count = bench->pages};
 	struct bench_store store;
 	int i;
 
@@ -295,9 +317,9 @@ void bench_codec(struct bench *bench)
 	codec.get_order = bench_shuffled(codec.count, 22);
 	codec.at = calloc(codec.count, sizeof(*codec.at));
 	if (codec.at == NULL || prepare(&codec) == 0) {
-		skip_all(bench, "the corpus has no page that lz4 makes smaller");
+		skip_all(&codec, "the corpus has no page that the codec makes smaller");
 	} else if (bench_store_open(&store, (uint64_t)codec.count * 2700 + (256u << 20), 1) != 0) {
-		skip_all(bench, "tmem_arena_create() fails");
+		skip_all(&codec, "tmem_arena_create() fails");
 	} else {
 		with_store(&codec, &store);
 		bench_store_release(&store);
@@ -310,4 +332,15 @@ void bench_codec(struct bench *bench)
 		bench_memory_unmap(codec.source[i], (size_t)SOURCES * BENCH_PAGE);
 	bench_memory_unmap(codec.warm, (size_t)PLACES * 2 * BENCH_PAGE);
 	bench_memory_unmap(codec.work, 64u << 10);
+}
+
+void bench_codec(struct bench *bench)
+{
+	const struct tier lz4 = {&tmem_lz4, SOURCES, 4, "lz4 alone, cold page",
+				 "lz4 alone, known cold address"};
+	const struct tier vector = {tmem_vector_here(), WARM, 2, "vector alone, page in cache",
+				    "vector alone, known cold address"};
+
+	one_tier(bench, &lz4);
+	one_tier(bench, &vector);
 }

@@ -30,14 +30,13 @@ static void read_digest(struct bench_corpus *corpus, const char *folder)
 		snprintf(corpus->digest, sizeof(corpus->digest), "%.64s", at + 11);
 }
 
-int bench_corpus_open(struct bench_corpus *corpus, const char *folder)
+/* A file of pages. 0, or -1 with a sentence on stderr. */
+static int read_pages(const char *path, unsigned char **pages, uint32_t *count)
 {
-	char path[4096];
 	struct stat st;
 	size_t bytes, done = 0;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/anon.pages", folder);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		fprintf(stderr, "bench: %s: %s; scripts/corpus builds it\n", path, strerror(errno));
@@ -45,17 +44,11 @@ int bench_corpus_open(struct bench_corpus *corpus, const char *folder)
 			close(fd);
 		return -1;
 	}
-	corpus->count = (uint32_t)((uint64_t)st.st_size / BENCH_PAGE);
-	if (corpus->count < 4096) {
-		fprintf(stderr, "bench: %s: only %u pages; scripts/corpus --force builds it anew\n",
-			path, corpus->count);
-		close(fd);
-		return -1;
-	}
-	bytes = (size_t)corpus->count * BENCH_PAGE;
-	corpus->pages = bench_memory_map(bytes);
+	*count = (uint32_t)((uint64_t)st.st_size / BENCH_PAGE);
+	bytes = (size_t)*count * BENCH_PAGE;
+	*pages = bench_memory_map(bytes);
 	while (done < bytes) {
-		ssize_t got = pread(fd, corpus->pages + done, bytes - done, (off_t)done);
+		ssize_t got = pread(fd, *pages + done, bytes - done, (off_t)done);
 
 		if (got <= 0) {
 			fprintf(stderr, "bench: %s: cannot be read whole\n", path);
@@ -65,6 +58,24 @@ int bench_corpus_open(struct bench_corpus *corpus, const char *folder)
 		done += (size_t)got;
 	}
 	close(fd);
+	return 0;
+}
+
+int bench_corpus_open(struct bench_corpus *corpus, const char *folder)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/anon.pages", folder);
+	if (read_pages(path, &corpus->pages, &corpus->count) != 0)
+		return -1;
+	if (corpus->count < 4096) {
+		fprintf(stderr, "bench: %s: only %u pages; scripts/corpus --force builds it anew\n",
+			path, corpus->count);
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/file.pages", folder);
+	if (read_pages(path, &corpus->file_pages, &corpus->file_count) != 0)
+		corpus->file_count = 0;
 	read_digest(corpus, folder);
 	return 0;
 }

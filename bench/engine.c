@@ -102,14 +102,14 @@ static int fault(struct bench_engine *engine, const char *what, int code)
 int bench_engine_open(struct bench_engine *engine, struct bench_store *store,
 		      const struct bench_setup *setup)
 {
-	static const struct tmem_codec *codecs[1];
+	static const struct tmem_codec *codecs[3];
 	struct tmem_config config = {
 		.size = sizeof(config),
 		.workers = 1,
 		.capacity = setup->bytes,
 		.persistent = setup->allocation,
 		.hash_seed = {0x5eed, 0xfeed},
-		.codec_count = 1,
+		.codec_count = 3,
 		.codecs = codecs,
 		.host_ops = &kept_ops,
 		.host = store,
@@ -123,6 +123,8 @@ int bench_engine_open(struct bench_engine *engine, struct bench_store *store,
 	int code;
 
 	codecs[0] = &tmem_lz4;
+	codecs[1] = &tmem_small;
+	codecs[2] = tmem_vector_here();
 	memset(engine, 0, sizeof(*engine));
 	engine->store = store;
 	code = tmem_engine_create(&config, &engine->engine);

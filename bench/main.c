@@ -30,9 +30,9 @@ static const struct group {
 	int needs_ref;
 } groups[] = {
 	{"raw", bench_raw, 1},	       {"persistent", bench_persistent, 1},
-	{"codec", bench_codec, 1},     {"util", bench_store_util, 0},
-	{"density", bench_density, 0}, {"daemon", bench_daemon, 0},
-	{"flood", bench_flood, 0},
+	{"codec", bench_codec, 1},     {"alone", bench_alone, 0},
+	{"util", bench_store_util, 0}, {"density", bench_density, 0},
+	{"daemon", bench_daemon, 0},   {"flood", bench_flood, 0},
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -40,7 +40,8 @@ static const struct group {
 static const char usage[] =
 	"usage: tmem-bench [option...] CORPUS\n"
 	"  --quick          256 k pages instead of 1 M, at most 90 s\n"
-	"  --only GROUP     raw, persistent, codec, util, density, daemon or flood; repeatable\n"
+	"  --only GROUP     raw, persistent, codec, alone, util, density, daemon or flood; "
+	"repeatable\n"
 	"  --out FILE       where results go (results.json)\n"
 	"  --tmemd FILE     the daemon, and\n"
 	"  --tmem FILE      its command, for the rows of another process\n"
