@@ -23,6 +23,9 @@
 #define LENT 2u
 #define RIPE 3u
 
+/* With so many notes an extent is had back before there is no room for another one. */
+#define NOTES_ENOUGH (TMEM_NOTES / 4 * 3)
+
 #define LEND_LOOKS  8u		      /* extents that one search for one to lend looks at */
 #define BLOCKS_MOST (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
 
@@ -103,6 +106,10 @@ void tmem_lend_freed_locked(struct heap *heap, struct extent *extent, uint32_t u
 	else if (!extent->headers)
 		lent->note[lent->noted++] = unit | units << TMEM_UNIT_BITS;
 	settle_class_locked(heap, extent, lent);
+	if (lent->noted == NOTES_ENOUGH && extent->class == RIPE) {
+		tmem_lend_unlist_locked(heap, extent);
+		enlist_locked(heap, extent, RIPE);
+	}
 }
 
 TMEM_STATIC_ASSERT(TMEM_BLOCK_UNITS < 1u << (32 - TMEM_UNIT_BITS));
@@ -196,8 +203,8 @@ static void open_locked(struct heap *heap, struct extent *extent, const struct l
 	tmem_lend_unlist_locked(heap, extent);
 	tmem_store_release(&extent->lent, (struct lent *)NULL);
 	extent->lent_record = 0;
-	/* Not lent again before the heap was filled once more, as it is now. */
-	extent->lend_at = heap->clock + (uint32_t)heap->live;
+	/* Not lent again before a good part of the heap was filled anew. */
+	extent->lend_at = heap->clock + (uint32_t)heap->live / 4;
 	if (extent->headers)
 		tmem_heap_relist_locked(heap, extent);
 	else
@@ -340,7 +347,7 @@ static int may_be_lent_locked(struct heap *heap, struct extent *extent, int quie
 	if (!extent->headers && (heap->pinned || extent->live > BLOCKS_MOST))
 		return 0;
 	/* Where nobody puts, more room may wait until it is asked for. */
-	most = extent->headers ? TMEM_ROOM_MIN - 1 : all / 64;
+	most = extent->headers ? TMEM_ROOM_MIN - 1 : all / 32;
 	if (room > (quiet ? all / 4 : most))
 		return 0;
 	/* Who copies into a block holds its extent. */
@@ -518,6 +525,22 @@ static int probe(struct heap *heap, struct tmem_worker *worker)
 	return !left && !tmem_heap_drop_taken(heap, number, generation);
 }
 
+/* Whether the first of those with room has nearly all the notes that can be made. */
+static int is_noted_full(struct heap *heap)
+{
+	struct lent *lent;
+	int full = 0;
+
+	tmem_lock(&heap->lock);
+	if (heap->ripe[1]) {
+		lent = tmem_lent(heap->client->engine,
+				 tmem_extent(heap->client->engine, heap->ripe[1]));
+		full = lent->noted >= NOTES_ENOUGH;
+	}
+	tmem_unlock(&heap->lock);
+	return full;
+}
+
 /*
  * Background: looks for what was taken, and lends what is not being filled.
  * Extents that were dropped or lent, at most @budget. No lock held.
@@ -532,6 +555,8 @@ uint32_t tmem_lend_step(struct heap *heap, struct tmem_worker *worker, uint32_t 
 	heap->lend_clock = heap->clock;
 	tmem_unlock(&heap->lock);
 	while (done < budget && heap->lent_count && probe(heap, worker))
+		done++;
+	while (done < budget && is_noted_full(heap) && tmem_lend_keep_ripe(heap, worker, 1))
 		done++;
 	while (done < budget && lend_one(heap, worker, quiet))
 		done++;
