@@ -32,6 +32,7 @@ struct options {
 	bool at_own_risk;
 	bool core_dumps;
 	bool polling;
+	bool lend;
 	char **run; /* an argument vector; NULL: none */
 
 	const char *config; /* path of the file; NULL: OPTIONS_CONFIG, which may be missing */

@@ -38,6 +38,9 @@ const struct options_row options_rows[] = {
 	{"polling", "yes|no", KIND_FLAG, AT(polling), "yes", 0, 0, WHERE_LIVE,
 	 "look at rings again for a moment after work in place of sleeping, while requests keep "
 	 "coming and a processor is to spare; default: yes"},
+	{"lend", "yes|no", KIND_FLAG, AT(lend), "no", 0, 0, WHERE_FILE,
+	 "let the kernel take ephemeral pages that are not being filled whenever it needs memory; "
+	 "default: no"},
 	{"core-dumps", NULL, KIND_FLAG, AT(core_dumps), NULL, 0, 0, WHERE_FILE,
 	 "allow core dumps of tmemd, for debugging; stored pages stay out of them"},
 	{"run", "COMMAND...", KIND_COMMAND, AT(run), NULL, 0, 0, WHERE_LINE,

@@ -63,7 +63,8 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 				     .persistent = daemon->persistent,
 				     .codec_count = 1,
 				     .codecs = codecs,
-				     .host_ops = &tmem_arena_ops};
+				     .host_ops = &tmem_arena_ops,
+				     .lend = daemon->options->lend};
 	char text[UNITS_SIZE_TEXT];
 	int error;
 
