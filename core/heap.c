@@ -494,7 +494,7 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		}
 		reserve->place = tmem_heap_alloc_locked(heap, length);
 		if (reserve->place) {
-			heap->clock++;
+			tmem_bump(&heap->clock, 1u);
 			tmem_heap_tag_locked(heap, reserve->place, length, codec, pool);
 			if (!is_persistent(heap))
 				tmem_order_append_locked(heap, reserve->place, heap->clock);

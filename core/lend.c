@@ -56,13 +56,13 @@ static void enlist_locked(struct heap *heap, struct extent *extent, uint32_t cla
 {
 	extent->class = class;
 	tmem_extent_link(heap->client->engine, list_of(heap, extent), extent);
-	heap->lent_count++;
+	tmem_bump(&heap->lent_count, 1u);
 }
 
 void tmem_lend_unlist_locked(struct heap *heap, struct extent *extent)
 {
 	tmem_extent_unlink(heap->client->engine, list_of(heap, extent), extent);
-	heap->lent_count--;
+	tmem_bump(&heap->lent_count, -1u);
 }
 
 /* Worth having back: a thirty-second of it is free, or there are no notes left to make. */
@@ -92,8 +92,16 @@ static int is_lent_locked(const struct heap *heap, const struct extent *extent)
 {
 	uint32_t state = tmem_load(&extent->state);
 
-	return tmem_load(&extent->heap) == heap && extent->lent_record &&
-	       (state == EXTENT_PAGES || state == EXTENT_PACKED);
+	/* Only of an extent in the heap's lists may more be read under its lock. */
+	return tmem_load(&extent->heap) == heap &&
+	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && extent->lent_record;
+}
+
+/* Read without the lock as well, by prefetch_notes(). */
+static void note_locked(struct lent *lent, uint32_t unit, uint32_t units)
+{
+	tmem_store(&lent->note[lent->noted], unit | units << TMEM_UNIT_BITS);
+	tmem_bump(&lent->noted, 1u);
 }
 
 /* A block of a lent extent was freed, and its pool's counts were changed. */
@@ -104,7 +112,7 @@ void tmem_lend_freed_locked(struct heap *heap, struct extent *extent, uint32_t u
 	if (!extent->headers && lent->noted == TMEM_NOTES)
 		lent->stale = 1;
 	else if (!extent->headers)
-		lent->note[lent->noted++] = unit | units << TMEM_UNIT_BITS;
+		note_locked(lent, unit, units);
 	settle_class_locked(heap, extent, lent);
 	if (lent->noted == NOTES_ENOUGH && extent->class == RIPE) {
 		tmem_lend_unlist_locked(heap, extent);
@@ -290,7 +298,7 @@ int tmem_lend_keep_ripe(struct heap *heap, struct tmem_worker *worker, int packe
 {
 	struct extent *extent = NULL;
 
-	if (tmem_likely(!tmem_load(&heap->ripe[packed])))
+	if (tmem_likely(!tmem_load(&heap->lent_count)))
 		return 0;
 	tmem_lock(&heap->lock);
 	if (heap->ripe[packed])
@@ -359,8 +367,8 @@ static int is_open_locked(const struct heap *heap, const struct extent *extent)
 {
 	uint32_t state = tmem_load(&extent->state);
 
-	return tmem_load(&extent->heap) == heap && !extent->lent_record &&
-	       (state == EXTENT_PAGES || state == EXTENT_PACKED);
+	return tmem_load(&extent->heap) == heap &&
+	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && !extent->lent_record;
 }
 
 /* Whether @number is still in the list of @which kind: full or filled page extents, packed ones. */
@@ -418,7 +426,7 @@ static void close_for_lending_locked(struct heap *heap, struct tmem_worker *work
 	lent->busy = 1;
 	lent->stale = 0;
 	lent->over = 0;
-	lent->noted = 0;
+	tmem_store(&lent->noted, 0u);
 	enlist_locked(heap, extent, LENT);
 	settle_class_locked(heap, extent, lent);
 	tmem_store(&worker->held, extent->number);
@@ -554,7 +562,7 @@ uint32_t tmem_lend_step(struct heap *heap, struct tmem_worker *worker, uint32_t 
 	quiet = heap->lend_clock == heap->clock;
 	heap->lend_clock = heap->clock;
 	tmem_unlock(&heap->lock);
-	while (done < budget && heap->lent_count && probe(heap, worker))
+	while (done < budget && tmem_load(&heap->lent_count) && probe(heap, worker))
 		done++;
 	while (done < budget && is_noted_full(heap) && tmem_lend_keep_ripe(heap, worker, 1))
 		done++;
