@@ -43,7 +43,7 @@ static const struct row rows[] = {
 	 "most bytes per second that the guest may put and get, write and read; 0: no limit"},
 	{"queues", 0, "N", KIND_NUMBER, AT(queues), 1, 16, COMMAND_ADD, 0,
 	 "most queues that the virtual machine may use; default: 8"},
-	{"codec", 0, "lz4|raw", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
+	{"codec", 0, "lz4|raw|vector", KIND_TEXT, AT(codec), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
 	 "how new pages are stored; default: the daemon's"},
 	{"mode", 0, "BITS", KIND_TEXT, AT(mode), 0, 0, COMMAND_ADD | COMMAND_SET, 0,
 	 "of a template: who may connect to its socket, as chmod takes it; default: 0600"},

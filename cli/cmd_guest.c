@@ -44,9 +44,9 @@ static void add_template_keys(const struct arguments *arguments, struct json_obj
 
 static bool codec_ok(const char *codec)
 {
-	if (!codec || !strcmp(codec, "lz4") || !strcmp(codec, "raw"))
+	if (!codec || !strcmp(codec, "lz4") || !strcmp(codec, "raw") || !strcmp(codec, "vector"))
 		return true;
-	fprintf(stderr, "tmem: --codec %s: neither lz4 nor raw\n", codec);
+	fprintf(stderr, "tmem: --codec %s: none of lz4, raw, vector\n", codec);
 	return false;
 }
 

@@ -21,7 +21,7 @@ const struct options_row options_rows[] = {
 	 "memory for stored pages, all kinds together; default: half of what is available"},
 	{"persistent", "BYTES", KIND_SIZE, AT(persistent), NULL, 1 * MIB, 8 * TIB, WHERE_FILE,
 	 "part of it that guests' allocations may sum up to; default: half of --memory"},
-	{"codec", "lz4|raw", KIND_CODEC, AT(codec), "lz4", 0, 0, WHERE_LIVE,
+	{"codec", "lz4|raw|vector", KIND_CODEC, AT(codec), "lz4", 0, 0, WHERE_LIVE,
 	 "how pages of guests added without a codec are stored; default: lz4"},
 	{"run-dir", "DIR", KIND_TEXT, AT(run_dir), NULL, 0, 0, WHERE_FILE,
 	 "directory of sockets and state; default: /run/tmem as root, else "
@@ -185,7 +185,7 @@ bool options_set(struct options_place *place, const struct options_row *row,
 	case KIND_CODEC:
 		if (request_codec_id(value, (uint8_t *)at))
 			return true;
-		return options_complain(place, "%s: neither lz4 nor raw",
+		return options_complain(place, "%s: none of lz4, raw, vector",
 					as_written(place, row, value, written));
 	case KIND_COMMAND:
 	case KIND_HELP:

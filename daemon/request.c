@@ -135,6 +135,7 @@ static const struct {
 } codecs[] = {
 	{"lz4", TMEM_CODEC_LZ4},
 	{"raw", TMEM_CODEC_RAW},
+	{"vector", TMEM_CODEC_VECTOR},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -290,7 +291,7 @@ static bool judge_text(size_t key, struct json_object *value, struct request *re
 	if (keys[key].kind == VALUE_CODEC) {
 		if (text && request_codec_id(text, &request->codec))
 			return true;
-		refuse(refusal, "EINVAL", "\"codec\" is neither \"lz4\" nor \"raw\"");
+		refuse(refusal, "EINVAL", "\"codec\" is none of \"lz4\", \"raw\", \"vector\"");
 		return false;
 	}
 	if (text && units_name_ok(text, length)) {

@@ -53,7 +53,7 @@ bool store_sizes(const struct options *options, uint64_t *memory, uint64_t *pers
 
 bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 {
-	static const struct tmem_codec *const codecs[] = {&tmem_lz4};
+	const struct tmem_codec *const codecs[] = {&tmem_lz4, tmem_vector_here()};
 	struct tmem_arena_config memory = {.size = sizeof(memory),
 					   .flags = TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE,
 					   .bytes = daemon->memory};
@@ -61,7 +61,7 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 				     .workers = 1,
 				     .capacity = daemon->memory,
 				     .persistent = daemon->persistent,
-				     .codec_count = 1,
+				     .codec_count = sizeof(codecs) / sizeof(codecs[0]),
 				     .codecs = codecs,
 				     .host_ops = &tmem_arena_ops,
 				     .lend = daemon->options->lend};

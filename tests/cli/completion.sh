@@ -66,7 +66,7 @@ check "" flush --bytes ''
 check "" add ''
 check "" list ''
 check "" check ''
-check "lz4 raw" set vm1 --codec ''
+check "lz4 raw vector" set vm1 --codec ''
 check "raw" set vm1 --codec r
 check "disk device template" add vm3 --kind ''
 check "--pool" set vm1 --po

@@ -126,6 +126,8 @@ WRONG = [
     (b'{"v":1,"id":7,"op":"freeze","name":"nobody"}', "ENOENT", 7),
     (b'{"v":1,"id":7,"op":"thaw","name":"nobody"}', "ENOENT", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"lz4"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"vector"}', "ENOENT", 7),
+    (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"vectors"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody","codec":"zip"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody"}', "EINVAL", 7),
     (b'{"v":1,"id":7,"op":"set","name":"nobody","weight":1}', "ENOENT", 7),

@@ -131,6 +131,14 @@ def device():
     check("thawed, they are stored", process.ask("put 0 8") == "stored 8")
     check("a pool's codec is its own", "ok" in ask(op="set", name="d", pool=0, codec="raw") and
           ask(op="list")["ok"]["guests"][-1]["codec"] == "lz4")
+    before = ask(op="stat", name="d")["ok"]["guests"][0]["engine"]
+    check("vector is a codec", "ok" in ask(op="set", name="d", pool=0, codec="vector") and
+          process.ask("put 5000 16") == "stored 16")
+    after = ask(op="stat", name="d")["ok"]["guests"][0]["engine"]
+    # Two bytes of eight, and the tags; lz4 needs a token and a distance for each of these words.
+    check("and makes words short", after["pages_coded"] - before["pages_coded"] == 16 and
+          after["bytes_coded_out"] - before["bytes_coded_out"] <= 16 * 1281, (before, after))
+    check("which come back", process.ask("get 5000 16") == "hits 16 wrong 0")
     answer = ask(op="destroy", name="d")
     check("its pool ends", answer.get("ok") == {"name": "d", "destroyed": 1}, answer)
     answer = process.ask("get 0 8")

@@ -62,7 +62,8 @@ static bool read_bytes(const void *bytes, size_t length, struct options *options
 	/* What was read before a complaint is in bounds as well. */
 	assert_true(options->memory <= UINT64_C(8) << 40);
 	assert_true(options->control_idle <= 86400);
-	assert_true(options->codec == TMEM_CODEC_RAW || options->codec == TMEM_CODEC_LZ4);
+	assert_true(options->codec == TMEM_CODEC_RAW || options->codec == TMEM_CODEC_LZ4 ||
+		    options->codec == TMEM_CODEC_VECTOR);
 	assert_null(options->run);
 	assert_null(options->config);
 	return read;
@@ -199,7 +200,7 @@ static void each_bad_line_is_refused_for_its_reason(void **state)
 		{"control-idle = 60", "control-idle = 60: not a time from 1 to 86400 s"},
 		{"control-idle = 25 h", "control-idle = 25 h: not a time from 1 to 86400 s"},
 		{"control-idle = 0 s", "not a time"},
-		{"codec = zip", "codec = zip: neither lz4 nor raw"},
+		{"codec = zip", "codec = zip: none of lz4, raw, vector"},
 		{"log-level = loud", "log-level = loud: not one of"},
 		{"at-own-risk", "not a line of the form"},
 		{"at-own-risk = true", "at-own-risk = true: neither yes nor no"},
