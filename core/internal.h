@@ -356,6 +356,10 @@ static inline struct block *tmem_block(const struct extent *extent, uint32_t uni
 	return (struct block *)(void *)(extent->base + (size_t)unit * TMEM_UNIT);
 }
 
+/*
+ * Of an ephemeral extent the host may take what is read here, header included:
+ * whoever copies it holds the extent, and asks tmem_lend_is_left() afterwards.
+ */
 static inline unsigned char *tmem_payload(const struct extent *extent, uint32_t unit)
 {
 	return extent->base + (size_t)unit * TMEM_UNIT + (extent->headers ? 0 : TMEM_UNIT);

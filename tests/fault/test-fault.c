@@ -282,6 +282,25 @@ static void until_full(struct twin *t)
 		MUST_EQ(twin_put(t, 0, rig_handle(0, i / 100, i), PAGE_RANDOM), 0);
 }
 
+/* Extents go to the host, lose pages there, and are had back for their room. */
+static void lent_extents(struct twin *t)
+{
+	uint32_t c, i;
+
+	for (i = 0; i < 300; i++)
+		for (c = 0; c < 2; c++)
+			twin_put(t, c, rig_handle(1, 50 + i / 64, i % 64), PAGE_ANY);
+	for (i = 0; i < 3; i++)
+		t->rig->backend->step(t->rig, 0, 100);
+	t->rig->backend->take(t->rig, 5);
+	for (i = 0; i < 300; i += 3)
+		for (c = 0; c < 2; c++)
+			twin_get(t, c, rig_handle(1, 50 + i / 64, i % 64));
+	for (i = 0; i < 300; i += 2)
+		for (c = 0; c < 2; c++)
+			twin_put(t, c, rig_handle(1, 50 + i / 64, i % 64), PAGE_ANY);
+}
+
 static const struct scenario scenarios[] = {
 	{"clients come and go", two_clients, clients, true, true},
 	{"pools come and go", two_clients, pools, false, true},
@@ -293,6 +312,7 @@ static const struct scenario scenarios[] = {
 	{"height of an object", two_clients, heights, false, true},
 	{"raw pages", two_clients, raw_pages, true, false},
 	{"packed pages", two_clients, packed_pages, true, false},
+	{"lent extents", two_clients, lent_extents, true, false},
 	{"growing duplicates", two_clients, growing_duplicates, true, false},
 	{"ranges in the middle", large_objects, ranges_in_the_middle, false, false},
 	{"objects, pools and clients end", large_objects, ends, false, false},
@@ -303,7 +323,8 @@ static const struct scenario scenarios[] = {
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
-static const struct rig_setup setup = {.capacity = 16 * MIB, .extent_size = 65536, .seed = 3};
+static const struct rig_setup setup = {
+	.capacity = 16 * MIB, .extent_size = 65536, .seed = 3, .lend = true};
 
 /* How many requests were refused. */
 static uint64_t once(const struct scenario *s, uint64_t nth, bool for_good)
