@@ -4,6 +4,7 @@
 #include <string.h>
 #include <tmem/types.h>
 
+#include "codec.h"
 #include "codecs.h"
 #include "page.h"
 
@@ -113,5 +114,6 @@ static const struct tmem_codec liar = {
 	.decompress = never_decompress,
 };
 
-const struct tmem_codec *const test_codecs[] = {&lz4, &ruler, &mute, &liar};
+const struct tmem_codec *const test_codecs[] = {&lz4,  &ruler,	    &mute,
+						&liar, &tmem_small, &tmem_vector};
 const uint32_t test_codec_count = sizeof(test_codecs) / sizeof(test_codecs[0]);

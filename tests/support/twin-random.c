@@ -60,7 +60,9 @@ static struct tmem_handle random_handle(struct twin *twin, unsigned int client,
 	return h;
 }
 
-static const uint8_t codecs[] = {TMEM_CODEC_RAW, TMEM_CODEC_LZ4, TMEM_CODEC_LZ4, CODEC_MUTE};
+static const uint8_t codecs[] = {TMEM_CODEC_RAW,    TMEM_CODEC_LZ4, TMEM_CODEC_SMALL,
+				 TMEM_CODEC_VECTOR, CODEC_MUTE,	    TMEM_CODEC_LZ4};
+#define CODECS (sizeof(codecs) / sizeof(codecs[0]))
 
 /* Two of each kind, and most of the shared ones. */
 static void usual_pools(struct twin *twin, unsigned int client, struct choices *choices)
@@ -102,7 +104,7 @@ static void random_life(struct twin *twin, unsigned int client, struct choices *
 	uint64_t allocation = twin->rig->setup.persistent / (client < 2 ? 3 : client == 2 ? 8 : 16);
 
 	twin_client_destroy(twin, client);
-	twin_client_create(twin, client, allocation, codecs[choose(choices, 4)]);
+	twin_client_create(twin, client, allocation, codecs[choose(choices, CODECS)]);
 	if (twin->sharing) {
 		twin_weight(twin, client, 1 + (uint32_t)choose(choices, 1000));
 		twin_cap(twin, client, random_cap(choices));
@@ -151,7 +153,7 @@ static void random_change(struct twin *twin, unsigned int client, uint32_t pool,
 	else if (what < 640)
 		twin_allocation(twin, client, random_allocation(twin, client, choices));
 	else if (what < 680)
-		twin_pool_codec(twin, client, pool, codecs[choose(choices, 4)]);
+		twin_pool_codec(twin, client, pool, codecs[choose(choices, CODECS)]);
 	else if (what < 700)
 		twin_client_reclaim(twin, client, choose(choices, 1u << 20));
 	else if (what < 720)
@@ -181,7 +183,7 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 	} else if (what < 600) {
 		twin_freeze(twin, client, false);
 	} else if (what < 700) {
-		twin_codec(twin, client, codecs[choose(choices, 4)]);
+		twin_codec(twin, client, codecs[choose(choices, CODECS)]);
 	} else if (what < 720) {
 		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
 	} else if (what < 740) {
