@@ -24,8 +24,8 @@ rig_begin
 rig_disk_size=256M
 say "seed $seed"
 daemon_start
-guest_start other hog rootfstype=ramfs tmem.mib=200 tmem.rounds=1000 tmem.seed=5
-guest_start victim hog rootfstype=ramfs tmem.mib=200 tmem.rounds=1000 tmem.seed=6
+guest_start other hog rootfstype=ramfs tmem.mib=160 tmem.rounds=1000 tmem.seed=5
+guest_start victim hog rootfstype=ramfs tmem.mib=160 tmem.rounds=1000 tmem.seed=6
 for ((kill = 1; kill <= kills; kill++)); do
 	guest_line victim '^init: swap' 60 || fail "the victim does not come up"
 	lines=$((RANDOM % 10))
@@ -45,7 +45,7 @@ for ((kill = 1; kill <= kills; kill++)); do
 	[ "$(connected other)" = True ] || fail "the other guest lost its disk"
 	say "PASS kill $kill of $kills, after $lines lines of progress: accounts exact, victim not connected"
 	if [ $kill -lt $kills ]; then
-		guest_boot victim hog "${rig_disk[@]}" rootfstype=ramfs tmem.mib=200 tmem.rounds=1000 tmem.seed=6
+		guest_boot victim hog "${rig_disk[@]}" rootfstype=ramfs tmem.mib=160 tmem.rounds=1000 tmem.seed=6
 	fi
 done
 # One round that ends and one that is whole after the last kill.
