@@ -26,6 +26,10 @@
 /* With so many notes an extent is had back before there is no room for another one. */
 #define NOTES_ENOUGH (TMEM_NOTES / 4 * 3)
 
+/* Steps look for extents to lend after so many puts, and for taken ones so seldom. */
+#define PUTS_BETWEEN  32u
+#define STEPS_BETWEEN 64u
+
 #define LEND_LOOKS  8u		      /* extents that one search for one to lend looks at */
 #define BLOCKS_MOST (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
 
@@ -117,6 +121,7 @@ void tmem_lend_freed_locked(struct heap *heap, struct extent *extent, uint32_t u
 	if (lent->noted == NOTES_ENOUGH && extent->class == RIPE) {
 		tmem_lend_unlist_locked(heap, extent);
 		enlist_locked(heap, extent, RIPE);
+		tmem_store(&heap->noted_full, 1u);
 	}
 }
 
@@ -533,40 +538,29 @@ static int probe(struct heap *heap, struct tmem_worker *worker)
 	return !left && !tmem_heap_drop_taken(heap, number, generation);
 }
 
-/* Whether the first of those with room has nearly all the notes that can be made. */
-static int is_noted_full(struct heap *heap)
-{
-	struct lent *lent;
-	int full = 0;
-
-	tmem_lock(&heap->lock);
-	if (heap->ripe[1]) {
-		lent = tmem_lent(heap->client->engine,
-				 tmem_extent(heap->client->engine, heap->ripe[1]));
-		full = lent->noted >= NOTES_ENOUGH;
-	}
-	tmem_unlock(&heap->lock);
-	return full;
-}
-
 /*
  * Background: looks for what was taken, and lends what is not being filled.
  * Extents that were dropped or lent, at most @budget. No lock held.
  */
 uint32_t tmem_lend_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget)
 {
-	uint32_t done = 0;
-	int quiet;
+	uint32_t clock = tmem_load(&heap->clock), done = 0, before;
+	int quiet = clock == heap->step_clock, due = clock - heap->lend_clock >= PUTS_BETWEEN;
 
-	tmem_lock(&heap->lock);
-	quiet = heap->lend_clock == heap->clock;
-	heap->lend_clock = heap->clock;
-	tmem_unlock(&heap->lock);
-	while (done < budget && tmem_load(&heap->lent_count) && probe(heap, worker))
+	heap->step_clock = clock;
+	if (tmem_load(&heap->lent_count) && (due || heap->steps++ % STEPS_BETWEEN == 0))
+		while (done < budget && probe(heap, worker))
+			done++;
+	if (tmem_load(&heap->noted_full)) {
+		tmem_store(&heap->noted_full, 0u);
+		done += done < budget && tmem_lend_keep_ripe(heap, worker, 1);
+	}
+	/* Who puts now and then does not wait for a look after each put. */
+	if (!due && !(quiet && heap->lend_more))
+		return done;
+	heap->lend_clock = clock;
+	for (before = done; done < budget && lend_one(heap, worker, quiet);)
 		done++;
-	while (done < budget && is_noted_full(heap) && tmem_lend_keep_ripe(heap, worker, 1))
-		done++;
-	while (done < budget && lend_one(heap, worker, quiet))
-		done++;
+	heap->lend_more = !quiet || done > before;
 	return done;
 }

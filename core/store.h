@@ -258,9 +258,15 @@ struct heap {
 	uint32_t lend_cursor[3]; /* extents to look at next: full ones, others, packed ones */
 	uint32_t probe_cursor;
 	uint32_t probes;
-	uint32_t lend_clock; /* the clock when the last step looked */
-	uint32_t dead;	     /* list: dropped, their numbers wait for the next sweep */
-	uint32_t sweeping;   /* list: dropped before the sweep that runs */
+	uint32_t noted_full; /* the first of ripe[1] has hardly room for notes */
+	/* Owned by the step. */
+	uint32_t step_clock; /* the clock at the last step */
+	uint32_t lend_clock; /* and when extents to lend were last looked for */
+	uint32_t lend_more;  /* there may be more, as soon as nobody puts */
+	uint32_t steps;
+	/* Guarded by the lock. */
+	uint32_t dead;	   /* list: dropped, their numbers wait for the next sweep */
+	uint32_t sweeping; /* list: dropped before the sweep that runs */
 	uint32_t dead_count;
 	uint32_t
 		spare; /* persistent: one empty extent that only compaction takes; 0: it is at work */
