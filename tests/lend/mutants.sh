@@ -22,7 +22,7 @@ note() {
 	fi
 }
 archives="-Wl,--start-group $build/tests/libtest-support-test.a $build/port/libport_test.a
-	$build/core/libcore_test.a -llz4 -pthread -Wl,--end-group"
+	$build/core/libcore_test.a $build/codec/libcodec-own.a -llz4 -pthread -Wl,--end-group"
 objects=
 for name in crew faults interrupt judge scene test-linear; do
 	objects="$objects $work/$name.o"
