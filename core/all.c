@@ -19,6 +19,7 @@
 #include "put.c"
 #include "get.c"
 #include "flush.c"
+#include "batch.c"
 #include "evict.c"
 #include "quota.c"
 #include "policy.c"
