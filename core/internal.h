@@ -142,6 +142,19 @@ struct pending {
 	uint32_t pool; /* its place */
 } __attribute__((aligned(TMEM_LINE)));
 
+/*
+ * An operation of a batch that is still to come, and how far the way to its
+ * page is known: only to bring it near, for nothing here is believed.
+ */
+struct ahead {
+	struct pool *pool;	   /* NULL: nothing to bring */
+	const unsigned char *data; /* of a get */
+	tmem_word *slot;
+	struct key key;
+};
+
+#define TMEM_AHEAD 16u /* operations; a power of two */
+
 struct tmem_worker {
 	struct tmem_engine *engine;
 	struct pending *pending; /* the engine's, so that it outlives the worker */
@@ -161,9 +174,10 @@ struct tmem_worker {
 	struct spares spares;
 	uint64_t taken[TMEM_GROUP_PAGES + 2]; /* slots of a group on their way out */
 	uint32_t taken_generation[TMEM_GROUP_PAGES + 2];
-	unsigned char *page;  /* one page: our copy */
-	unsigned char *coded; /* one page: a codec's output */
-	unsigned char *work;  /* the codecs' scratch */
+	unsigned char *page;		/* one page: our copy */
+	unsigned char *coded;		/* one page: a codec's output */
+	unsigned char *work;		/* the codecs' scratch */
+	struct ahead ahead[TMEM_AHEAD]; /* of the batch that it is in */
 };
 
 struct shard {
@@ -486,6 +500,8 @@ struct sought {
 	uint32_t sequence;
 };
 
+tmem_word *tmem_slot_near(struct tmem_worker *worker, const struct pool *pool,
+			  const struct key *key, uint32_t *number);
 void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 		    struct sought *sought);
 tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
