@@ -174,6 +174,8 @@ void bench_raw(struct bench *bench);	     /* inproc.*, metadata.* */
 void bench_persistent(struct bench *bench);  /* inproc.get.persistent */
 void bench_codec(struct bench *bench);	     /* inproc.*.lz4, .vector */
 void bench_alone(struct bench *bench);	     /* codec.* */
+void bench_scale(struct bench *bench);	     /* scale.*, lock.contended */
+void bench_reclaim(struct bench *bench);     /* reclaim.* */
 void bench_store_util(struct bench *bench);  /* store.util */
 void bench_density(struct bench *bench);     /* density.lz4 */
 void bench_daemon(struct bench *bench);	     /* daemon.* */

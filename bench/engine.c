@@ -26,12 +26,17 @@ static void *kept_alloc(void *host, enum tmem_extent_kind kind, size_t min, size
 			size_t *size)
 {
 	struct bench_store *store = host;
-	struct bench_extent *extent = store->kept[kind][class_of(max)];
+	struct bench_extent *extent;
 
+	pthread_mutex_lock(&store->lock);
+	extent = store->kept[kind][class_of(max)];
+	if (extent != NULL) {
+		store->kept[kind][class_of(max)] = extent->next;
+		store->kept_bytes -= extent->size;
+	}
+	pthread_mutex_unlock(&store->lock);
 	if (extent == NULL)
 		return tmem_arena_ops.extent_alloc(store->arena, kind, min, max, size);
-	store->kept[kind][class_of(max)] = extent->next;
-	store->kept_bytes -= extent->size;
 	*size = extent->size;
 	return extent;
 }
@@ -45,10 +50,12 @@ static void kept_free(void *host, enum tmem_extent_kind kind, void *memory, size
 		tmem_arena_ops.extent_free(store->arena, kind, memory, size);
 		return;
 	}
+	pthread_mutex_lock(&store->lock);
 	extent->next = store->kept[kind][class_of(size)];
 	extent->size = size;
 	store->kept[kind][class_of(size)] = extent;
 	store->kept_bytes += size;
+	pthread_mutex_unlock(&store->lock);
 }
 
 static const struct tmem_host_ops kept_ops = {
@@ -66,6 +73,7 @@ int bench_store_open(struct bench_store *store, uint64_t bytes, int keep)
 
 	memset(store, 0, sizeof(*store));
 	store->keep = keep;
+	pthread_mutex_init(&store->lock, NULL);
 	return tmem_arena_create(&config, &store->arena);
 }
 
@@ -105,7 +113,7 @@ int bench_engine_open(struct bench_engine *engine, struct bench_store *store,
 	static const struct tmem_codec *codecs[3];
 	struct tmem_config config = {
 		.size = sizeof(config),
-		.workers = 1,
+		.workers = setup->workers ? setup->workers : 1,
 		.capacity = setup->bytes,
 		.persistent = setup->allocation,
 		.hash_seed = {0x5eed, 0xfeed},

@@ -6,6 +6,8 @@
 #ifndef TMEM_BENCH_ENGINE_H
 #define TMEM_BENCH_ENGINE_H
 
+#include <pthread.h>
+
 #include <tmem/engine.h>
 
 #include "arena.h"
@@ -20,6 +22,7 @@ struct bench_extent;
 struct bench_store {
 	struct tmem_arena *arena;
 	int keep;
+	pthread_mutex_t lock;		  /* of what follows */
 	struct bench_extent *kept[4][10]; /* by kind and size */
 	uint64_t kept_bytes;
 };
@@ -34,6 +37,7 @@ struct bench_engine {
 };
 
 struct bench_setup {
+	uint32_t workers;    /* 0: 1 */
 	uint64_t bytes;	     /* capacity of the engine */
 	uint32_t pool_flags; /* TMEM_POOL_* */
 	uint8_t codec;	     /* for new puts */

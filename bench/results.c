@@ -43,6 +43,12 @@ static const struct target {
 	{"flood.p99", BENCH_RATIO_AT_MOST, 3.00, 0},
 	{"flood.throughput.limited", BENCH_RATIO_AT_LEAST, 0.50, 0},
 	{"flood.p99.limited", BENCH_RATIO_AT_MOST, 3.00, 0},
+	{"scale.samepool2", BENCH_RATIO_AT_LEAST, 0, 0.90},
+	{"scale.sameobject2", BENCH_RATIO_AT_LEAST, 0, 0.90},
+	{"lock.contended", BENCH_RATIO_AT_MOST, 0, 1.00},
+	{"reclaim.gib", BENCH_RATIO_AT_MOST, 0, 1.20},
+	{"reclaim.first", BENCH_RATIO_AT_MOST, 0, 1.00},
+	{"reclaim.sweep", BENCH_RATIO_AT_MOST, 0, 1.00},
 	{"store.util", BENCH_VALUE_AT_LEAST, 0.94, 0.96},
 	{"density.lz4", BENCH_RATIO_AT_LEAST, 0.96, 1.00},
 };

@@ -10,10 +10,18 @@
 
 #define SPINS_BEFORE_YIELD 100
 
+static uint64_t meetings;
+
+uint64_t tmem_lock_meetings(void)
+{
+	return __atomic_load_n(&meetings, __ATOMIC_RELAXED);
+}
+
 void tmem_lock_contended(struct tmem_lock *lock)
 {
 	unsigned int spins = 0;
 
+	__atomic_fetch_add(&meetings, 1, __ATOMIC_RELAXED);
 	do {
 		while (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) != 0) {
 			if (++spins < SPINS_BEFORE_YIELD) {

@@ -33,6 +33,8 @@ struct tmem_lock {
 
 /* Returns with the lock held; spins, and yields the processor after a while. */
 void tmem_lock_contended(struct tmem_lock *lock) __attribute__((cold));
+/* How often anybody found any lock taken since the process began. */
+uint64_t tmem_lock_meetings(void);
 
 static inline void tmem_cpu_relax(void)
 {
