@@ -116,7 +116,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_slot_seek(worker, access.home, &access.key, &sought);
 	if (tmem_likely(sought.value))
 		prefetch(engine, sought.value);
-	tmem_pending_settle(worker->pending);
+	tmem_pending_make_room(worker->pending);
 	counters = tmem_counters(access.pool, worker);
 	tmem_count(counters, gets, 1);
 	flags = access.pool->flags;

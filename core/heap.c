@@ -295,27 +295,91 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 }
 
 /*
+ * The block that @slot leads to, of the pool at place @pool, unless its extent
+ * was dropped since @generation was read, or a last reader is still to come.
+ * The extent, if this emptied it and it is to be closed.
+ */
+static struct extent *free_stored_locked(struct heap *heap, uint64_t slot, uint32_t pool,
+					 uint32_t generation)
+{
+	uint64_t place = SLOT_PLACE(slot);
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	uint32_t tag = TAG_USED | TAG_OF(SLOT_LENGTH(slot), SLOT_CODEC(slot), pool);
+	struct block *block;
+
+	if (tmem_load(&extent->generation) != generation || tmem_load(&extent->heap) != heap)
+		return NULL;
+	block = tmem_block(extent, tmem_place_unit(place));
+	if (heap->pinned && (tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
+		return NULL;
+	return free_locked(heap, extent, place, tag);
+}
+
+/*
  * Frees the block that @slot leads to, of the pool at place @pool, or leaves
  * that to its last reader. Nothing happens if its extent was dropped since
  * @generation was read.
  */
 void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t generation)
 {
-	struct tmem_engine *engine = heap->client->engine;
-	uint64_t place = SLOT_PLACE(slot);
-	struct extent *extent = tmem_extent(engine, tmem_place_extent(place)), *closed = NULL;
-	uint32_t tag = TAG_USED | TAG_OF(SLOT_LENGTH(slot), SLOT_CODEC(slot), pool);
-	struct block *block;
+	struct extent *closed;
 
 	tmem_lock(&heap->lock);
-	if (tmem_load(&extent->generation) == generation && tmem_load(&extent->heap) == heap) {
-		block = tmem_block(extent, tmem_place_unit(place));
-		if (!heap->pinned || !(tmem_fetch_or_full(&block->tag, TAG_ZOMBIE) & TAG_PINS))
-			closed = free_locked(heap, extent, place, tag);
-	}
+	closed = free_stored_locked(heap, slot, pool, generation);
 	tmem_unlock(&heap->lock);
 	if (closed)
-		tmem_extent_close(engine, closed);
+		tmem_extent_close(heap->client->engine, closed);
+}
+
+/* What freeing will write to: asked for before the lock is taken. */
+static void prefetch_pending(const struct pending *pending, uint32_t first, uint32_t last)
+{
+	struct tmem_engine *engine = pending->block[first % TMEM_PENDING].heap->client->engine;
+	struct extent *extent;
+	struct block *headers;
+	uint32_t i, slot;
+
+	for (i = first; i != last; i++) {
+		uint64_t place = SLOT_PLACE(pending->block[i % TMEM_PENDING].slot);
+
+		extent = tmem_extent(engine, tmem_place_extent(place));
+		slot = tmem_place_unit(place) / TMEM_PAGE_UNITS;
+		headers = tmem_load(&extent->headers);
+		tmem_prefetch_write(&extent->tally[0]);
+		if (!headers)
+			continue;
+		tmem_prefetch_write(&headers[slot]);
+		tmem_prefetch_write(&extent->room[slot / 64]);
+	}
+}
+
+/* Frees what was left from @first on to before @last; the caller has the claim. */
+void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last)
+{
+	struct extent *closed[TMEM_PENDING];
+	uint32_t count, i;
+	struct heap *heap;
+
+	if (first != last)
+		prefetch_pending(pending, first, last);
+	while (first != last) {
+		heap = pending->block[first % TMEM_PENDING].heap;
+		count = 0;
+		tmem_lock(&heap->lock);
+		for (; first != last; first++) {
+			i = first % TMEM_PENDING;
+			if (pending->block[i].heap != heap)
+				break;
+			closed[count] = free_stored_locked(heap, pending->block[i].slot,
+							   pending->block[i].pool,
+							   pending->block[i].generation);
+			if (closed[count])
+				count++;
+		}
+		tmem_unlock(&heap->lock);
+		for (i = 0; i < count; i++)
+			tmem_extent_close(heap->client->engine, closed[i]);
+	}
 }
 
 /* A reader is done with a pinned block. */

@@ -133,13 +133,22 @@ struct spares {
 	uint32_t discard[TMEM_DISCARDS];
 };
 
-/* A block to be freed: written by its worker while state says that there is none. */
+/*
+ * Blocks to be freed: a ring that its worker fills, and that whoever has
+ * claimed it empties.
+ */
+#define TMEM_PENDING 16u /* a power of two */
+
 struct pending {
-	uint32_t state;
-	uint32_t generation;
-	uint64_t slot;
-	struct heap *heap;
-	uint32_t pool; /* its place */
+	uint32_t tail; /* blocks left so far; written by the worker */
+	uint32_t head; /* blocks freed so far; written by who has the claim */
+	uint32_t busy; /* 1 while somebody frees */
+	struct {
+		struct heap *heap;
+		uint64_t slot;
+		uint32_t generation;
+		uint32_t pool; /* its place */
+	} block[TMEM_PENDING];
 } __attribute__((aligned(TMEM_LINE)));
 
 /*
@@ -405,6 +414,7 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t length,
 		      uint32_t codec, uint32_t pool, struct reserve *reserve);
 void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t generation);
+void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
 void tmem_heap_trim(struct heap *heap, uint64_t bytes);
@@ -576,15 +586,26 @@ static inline void tmem_spares_settle(struct tmem_worker *worker, struct pool *p
 /* pending.c */
 void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t slot,
 			  uint32_t pool, uint32_t generation);
-void tmem_pending_leave(struct tmem_worker *worker);
 void tmem_pending_do_settle(struct pending *pending);
 void tmem_pending_settle_all(struct tmem_engine *engine);
 
 static inline void tmem_pending_settle(struct pending *pending)
 {
-	/* Who took it has read what the owner may now write. */
-	if (tmem_load_acquire(&pending->state))
+	if (tmem_load_acquire(&pending->tail) != tmem_load_acquire(&pending->head))
 		tmem_pending_do_settle(pending);
+}
+
+/* There is room for one more. */
+static inline void tmem_pending_make_room(struct pending *pending)
+{
+	if (tmem_unlikely(pending->tail - tmem_load_acquire(&pending->head) == TMEM_PENDING))
+		tmem_pending_do_settle(pending);
+}
+
+/* What tmem_pending_prepare() wrote may be freed from now on. */
+static inline void tmem_pending_leave(struct tmem_worker *worker)
+{
+	tmem_store_release(&worker->pending->tail, worker->pending->tail + 1);
 }
 
 /* put.c, get.c, flush.c, evict.c */

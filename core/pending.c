@@ -1,45 +1,43 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The block of a page that a get took out is freed by its worker's next call,
+ * The blocks of pages that gets took out are freed some at a time, so that
+ * two threads do not meet at their heap's lock for each, and by a later call,
  * after that has started its own way to memory: what freeing touches was
  * asked for by then, and nothing waits for it between two copies. Whoever
  * wants exact figures, or the room, frees what the workers have left.
  */
 #include "internal.h"
 
-enum pending_state { PENDING_NONE, PENDING_LEFT, PENDING_TAKEN };
+TMEM_STATIC_ASSERT(!(TMEM_PENDING & (TMEM_PENDING - 1)));
 
-/* Fills in what tmem_pending_leave() will leave: the worker's last block is settled. */
+/* Fills in what tmem_pending_leave() will leave. There is room. */
 void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t slot,
 			  uint32_t pool, uint32_t generation)
 {
 	struct pending *pending = worker->pending;
+	uint32_t i = pending->tail % TMEM_PENDING;
 
-	pending->heap = heap;
-	pending->slot = slot;
-	pending->pool = pool;
-	pending->generation = generation;
+	pending->block[i].heap = heap;
+	pending->block[i].slot = slot;
+	pending->block[i].pool = pool;
+	pending->block[i].generation = generation;
 }
 
-void tmem_pending_leave(struct tmem_worker *worker)
-{
-	tmem_store_release(&worker->pending->state, (uint32_t)PENDING_LEFT);
-}
-
-/* No lock held. Afterwards nothing is left, or being freed by another. */
+/* No lock held. What was left when this began is freed when it returns, by whoever. */
 void tmem_pending_do_settle(struct pending *pending)
 {
-	uint32_t state;
+	uint32_t wanted = tmem_load_acquire(&pending->tail), tail, idle;
 
-	while ((state = tmem_load_acquire(&pending->state)) != PENDING_NONE) {
-		if (state == PENDING_LEFT &&
-		    tmem_cas(&pending->state, &state, (uint32_t)PENDING_TAKEN)) {
-			tmem_heap_free(pending->heap, pending->slot, pending->pool,
-				       pending->generation);
-			tmem_store_release(&pending->state, (uint32_t)PENDING_NONE);
-			return;
+	while ((int32_t)(tmem_load_acquire(&pending->head) - wanted) < 0) {
+		idle = 0;
+		if (!tmem_cas(&pending->busy, &idle, 1u)) {
+			tmem_cpu_relax();
+			continue;
 		}
-		tmem_cpu_relax();
+		tail = tmem_load_acquire(&pending->tail);
+		tmem_heap_free_pending(pending, pending->head, tail);
+		tmem_store_release(&pending->head, tail);
+		tmem_store_release(&pending->busy, 0u);
 	}
 }
 
