@@ -16,6 +16,7 @@
 #include "codec.c"
 #include "handle.c"
 #include "pending.c"
+#include "stock.c"
 #include "put.c"
 #include "get.c"
 #include "flush.c"

@@ -710,7 +710,7 @@ int tmem_engine_check(struct tmem_engine *engine, const char **what)
 
 	memset(&walk, 0, sizeof(walk));
 	walk.engine = engine;
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	err = check_engine(&walk);
 	if (what)
 		*what = walk.what;

@@ -58,7 +58,7 @@ void tmem_client_free(struct tmem_client *client)
 	struct heap *heap, *next;
 	uint32_t i;
 
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	for (heap = client->heap[0].next; heap; heap = next) {
 		next = heap->next;
 		free_heap(heap);
@@ -213,7 +213,7 @@ uint64_t tmem_client_reclaim(struct tmem_client *client, struct tmem_worker *wor
 	uint32_t size = 1;
 
 	worker->touched = 0;
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	tmem_add(&client->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	while (given < bytes && size) {

@@ -56,6 +56,7 @@ static int drop(struct heap *heap, uint32_t number, const uint32_t *generation,
 	} else {
 		tmem_heap_unlist_locked(heap, extent);
 	}
+	tmem_stock_forget_locked(heap, extent);
 	pages = extent->live;
 	subtract_locked(heap, extent);
 	*size = extent->size;

@@ -170,6 +170,7 @@ int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 		;
 	worker->id = id;
 	worker->pending = &engine->pending[id % TMEM_WORKERS];
+	worker->stock = &engine->stock[id % TMEM_WORKERS];
 	if (id < engine->worker_limit)
 		tmem_store_release(&engine->worker[id], worker);
 	tmem_unlock(&engine->lock);
@@ -186,6 +187,7 @@ void tmem_worker_destroy(struct tmem_worker *worker)
 	struct tmem_engine *engine = worker->engine;
 
 	tmem_pending_settle(worker->pending);
+	tmem_stock_give_back_all(engine);
 	tmem_spares_drain(worker);
 	tmem_lock(&engine->lock);
 	tmem_store_release(&engine->worker[worker->id], (struct tmem_worker *)NULL);
@@ -266,7 +268,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	/* Clients join in front and leave only by this worker, so the list can be walked. */
 	for (client = first_client(engine); client && done < budget; client = next) {
 		next = client->next;
@@ -291,7 +293,7 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 	uint32_t size = 1;
 
 	worker->touched = 0;
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	tmem_add(&engine->reclaim_asked, tmem_min64(bytes, TMEM_ASKED_MOST));
 	while (given < bytes && (size = tmem_room_drop_ready(engine)))
 		given += size;

@@ -142,11 +142,25 @@ static void add_empty_locked(struct heap *heap, struct extent *extent)
 
 /* ---- blocks ---- */
 
+/* A slot of 64 of a page extent's, not yet tagged; 0: none of them is free. */
+uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_t word)
+{
+	uint32_t slot;
+
+	if (!extent->room[word])
+		return 0;
+	slot = word * 64 + tmem_lowest(extent->room[word]);
+	extent->room[word] &= extent->room[word] - 1;
+	if (free_slots(extent) == 1)
+		move_pages_locked(heap, extent, FULL);
+	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
+}
+
 static uint64_t take_slot_locked(struct heap *heap)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent;
-	uint32_t word = 0, slot;
+	uint32_t word = 0;
 
 	if (!heap->pages) {
 		extent = take_empty_locked(heap, 1);
@@ -157,11 +171,7 @@ static uint64_t take_slot_locked(struct heap *heap)
 	extent = tmem_extent(engine, heap->pages);
 	while (!extent->room[word])
 		word++;
-	slot = word * 64 + tmem_lowest(extent->room[word]);
-	extent->room[word] &= extent->room[word] - 1;
-	if (free_slots(extent) == 1)
-		move_pages_locked(heap, extent, FULL);
-	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
+	return tmem_heap_slot_locked(heap, extent, word);
 }
 
 /*
@@ -242,6 +252,14 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 		heap->live_most = heap->live;
 }
 
+/* The block at @place is none any more, as far as figures say; its extent is being dropped. */
+void tmem_heap_untally_locked(struct heap *heap, uint64_t place)
+{
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+
+	tally_locked(heap, extent, tmem_load(&tmem_block(extent, tmem_place_unit(place))->tag), -1);
+}
+
 /*
  * Frees a block, of which @tag says length and pool. The extent, if this
  * emptied it and it is to be closed.
@@ -299,8 +317,8 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
  * was dropped since @generation was read, or a last reader is still to come.
  * The extent, if this emptied it and it is to be closed.
  */
-static struct extent *free_stored_locked(struct heap *heap, uint64_t slot, uint32_t pool,
-					 uint32_t generation)
+struct extent *tmem_heap_free_locked(struct heap *heap, uint64_t slot, uint32_t pool,
+				     uint32_t generation)
 {
 	uint64_t place = SLOT_PLACE(slot);
 	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
@@ -325,7 +343,7 @@ void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t ge
 	struct extent *closed;
 
 	tmem_lock(&heap->lock);
-	closed = free_stored_locked(heap, slot, pool, generation);
+	closed = tmem_heap_free_locked(heap, slot, pool, generation);
 	tmem_unlock(&heap->lock);
 	if (closed)
 		tmem_extent_close(heap->client->engine, closed);
@@ -370,9 +388,9 @@ void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint3
 			i = first % TMEM_PENDING;
 			if (pending->block[i].heap != heap)
 				break;
-			closed[count] = free_stored_locked(heap, pending->block[i].slot,
-							   pending->block[i].pool,
-							   pending->block[i].generation);
+			closed[count] = tmem_heap_free_locked(heap, pending->block[i].slot,
+							      pending->block[i].pool,
+							      pending->block[i].generation);
 			if (closed[count])
 				count++;
 		}
@@ -509,7 +527,8 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	int open;
 
 	if (try < REOPENED_MOST &&
-	    tmem_lend_keep_ripe(heap, worker, !(length == TMEM_PAGE_SIZE && is_large(heap))))
+	    tmem_lend_keep_ripe(heap, worker,
+				!(length == TMEM_PAGE_SIZE && tmem_heap_is_large(heap))))
 		return 0;
 	extent = NULL;
 	if (!capped && tmem_room_left(engine, size))
@@ -541,10 +560,12 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		      uint32_t codec, uint32_t pool, struct reserve *reserve)
 {
 	struct tmem_engine *engine = heap->client->engine;
+	int stocks = length == TMEM_PAGE_SIZE && !is_persistent(heap) && !heap->record;
 	uint32_t try;
 	int err;
 
-	for (try = 0; try < 2 * TRIES; try++) {
+	reserve->place = stocks ? tmem_stock_take(worker, heap, pool) : 0;
+	for (try = 0; !reserve->place && try < 2 * TRIES; try++) {
 		if (!is_persistent(heap)) {
 			err = tmem_order_ready(heap, worker);
 			if (err)
@@ -563,12 +584,16 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 			if (!is_persistent(heap))
 				tmem_order_append_locked(heap, reserve->place, heap->clock);
 			tmem_store(&worker->held, tmem_place_extent(reserve->place));
+			if (stocks &&
+			    tmem_extent(engine, tmem_place_extent(reserve->place))->headers)
+				tmem_stock_fill_locked(worker, heap, reserve->place, pool);
 		}
 		tmem_unlock(&heap->lock);
 		if (reserve->place)
 			break;
 		worker->touched++;
 		tmem_pending_settle(worker->pending);
+		tmem_stock_give_back_all(engine);
 		err = is_persistent(heap) ? tmem_compact(heap, worker)
 					  : make_room(heap, worker, length, try);
 		if (err)

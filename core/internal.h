@@ -151,6 +151,18 @@ struct pending {
 	} block[TMEM_PENDING];
 } __attribute__((aligned(TMEM_LINE)));
 
+/* Slots of 64 next to each other that a worker has in hand: its own, but for who has the claim. */
+#define TMEM_STOCK 32u /* taken at once, at most */
+
+struct stock {
+	uint32_t busy; /* 1 while somebody takes, fills or gives back */
+	uint32_t pool;
+	uint32_t extent;
+	uint32_t word; /* of the extent's room */
+	tmem_word slots;
+	struct heap *heap; /* while there are slots */
+} __attribute__((aligned(TMEM_LINE)));
+
 /*
  * An operation of a batch that is still to come, and how far the way to its
  * page is known: only to bring it near, for nothing here is believed.
@@ -166,8 +178,10 @@ struct ahead {
 
 struct tmem_worker {
 	struct tmem_engine *engine;
-	struct pending *pending; /* the engine's, so that it outlives the worker */
-	uint32_t size;		 /* of the extent that holds it and its buffers */
+	/* The engine's, so that they outlive the worker. */
+	struct pending *pending;
+	struct stock *stock;
+	uint32_t size; /* of the extent that holds it and its buffers */
 	uint32_t id;
 	/*
 	 * The extent whose block this worker is copying to or from; it is not
@@ -242,6 +256,7 @@ struct gone_heaps {
 struct tmem_engine {
 	struct shard shard[TMEM_SHARDS];
 	struct pending pending[TMEM_WORKERS];
+	struct stock stock[TMEM_WORKERS];
 	struct stripe stripe[TMEM_STRIPES];
 	/* Set at creation, then constant. */
 	const struct tmem_host_ops *ops;
@@ -414,6 +429,10 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t length,
 		      uint32_t codec, uint32_t pool, struct reserve *reserve);
 void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t generation);
+struct extent *tmem_heap_free_locked(struct heap *heap, uint64_t slot, uint32_t pool,
+				     uint32_t generation);
+uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_t word);
+void tmem_heap_untally_locked(struct heap *heap, uint64_t place);
 void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
@@ -606,6 +625,21 @@ static inline void tmem_pending_make_room(struct pending *pending)
 static inline void tmem_pending_leave(struct tmem_worker *worker)
 {
 	tmem_store_release(&worker->pending->tail, worker->pending->tail + 1);
+}
+
+/* stock.c */
+uint64_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool);
+void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
+			    uint32_t pool);
+void tmem_stock_forget_locked(struct heap *heap, struct extent *extent);
+int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number);
+void tmem_stock_give_back_all(struct tmem_engine *engine);
+
+/* Nothing that any worker has left, or in hand, is missing from a figure afterwards. */
+static inline void tmem_settle_all(struct tmem_engine *engine)
+{
+	tmem_pending_settle_all(engine);
+	tmem_stock_give_back_all(engine);
 }
 
 /* put.c, get.c, flush.c, evict.c */

@@ -363,8 +363,9 @@ static int may_be_lent_locked(struct heap *heap, struct extent *extent, int quie
 	most = extent->headers ? TMEM_ROOM_MIN - 1 : all / 32;
 	if (room > (quiet ? all / 4 : most))
 		return 0;
-	/* Who copies into a block holds its extent. */
-	return !tmem_extent_held(engine, extent->number);
+	/* Who copies into a block holds its extent, from before it is in nobody's hand. */
+	return !tmem_stock_is_of(engine, extent->number) &&
+	       !tmem_extent_held(engine, extent->number);
 }
 
 /* Whether what has the number now is in the heap's lists of extents with blocks, and not lent. */

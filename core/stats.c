@@ -126,7 +126,7 @@ void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats)
 	struct tmem_engine *engine = client->engine;
 
 	memset(stats, 0, sizeof(*stats));
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	tmem_lock(&engine->lock);
 	add_client_locked(stats, client);
 	add_charged_locked(stats, client);
@@ -141,7 +141,7 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 	struct tmem_client *client;
 
 	memset(stats, 0, sizeof(*stats));
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	tmem_lock(&engine->lock);
 	for (client = engine->clients; client; client = client->next)
 		add_client_locked(stats, client);
@@ -171,7 +171,7 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 	int err, persistent;
 
 	memset(stats, 0, sizeof(*stats));
-	tmem_pending_settle_all(engine);
+	tmem_settle_all(engine);
 	tmem_lock(&engine->lock);
 	err = tmem_pool_find(client, number, &pool);
 	if (!err) {

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Slots for whole pages that a worker has in hand, so that threads which put
+ * into one pool do not meet at their heap's lock for each page. They lie next
+ * to each other in one extent, tagged and in put order like any block that is
+ * being filled. Whoever wants exact figures, or the room, gives them back.
+ */
+#include "internal.h"
+
+static uint64_t place_of(const struct stock *stock, uint32_t slot)
+{
+	return (uint64_t)stock->extent << TMEM_UNIT_BITS |
+	       (stock->word * 64 + slot) * TMEM_PAGE_UNITS;
+}
+
+/* Nobody else looks at what is in hand from here on. 0: somebody does just now. */
+static int seize(struct stock *stock)
+{
+	return !tmem_exchange_full(&stock->busy, 1u);
+}
+
+static void let_go(struct stock *stock)
+{
+	tmem_store_release(&stock->busy, 0u);
+}
+
+/*
+ * A slot for a raw page of @pool's, its extent held for @worker as after
+ * tmem_heap_reserve(). 0: there is none in hand. The word that says which
+ * extent is held is written before the claim, as in drop.c the state is
+ * before the look at who holds: one of the two sees the other.
+ */
+uint64_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool)
+{
+	struct stock *stock = worker->stock;
+	const struct extent *extent;
+	uint64_t place = 0;
+
+	if (!tmem_load(&stock->slots) || stock->heap != heap || stock->pool != pool)
+		return 0;
+	tmem_store(&worker->held, tmem_load(&stock->extent));
+	if (seize(stock)) {
+		extent = tmem_extent(worker->engine, stock->extent);
+		if (stock->slots && tmem_load_acquire(&extent->state) == EXTENT_PAGES) {
+			place = place_of(stock, tmem_lowest(stock->slots));
+			tmem_store_release(&stock->slots, stock->slots & (stock->slots - 1));
+		}
+		let_go(stock);
+	}
+	if (!place)
+		tmem_store_release(&worker->held, 0u);
+	return place;
+}
+
+/*
+ * Takes slots next to the one at @place, which was just taken for @pool and
+ * is of a page extent. The heap is locked.
+ */
+void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
+			    uint32_t pool)
+{
+	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
+	struct stock *stock = worker->stock;
+	uint64_t slot;
+	uint32_t i;
+
+	if (stock->slots || !seize(stock))
+		return;
+	tmem_store_release(&stock->heap, heap);
+	stock->pool = pool;
+	tmem_store(&stock->extent, extent->number);
+	stock->word = tmem_place_unit(place) / TMEM_PAGE_UNITS / 64;
+	for (i = 0; i < TMEM_STOCK && tmem_order_room_locked(heap); i++) {
+		place = tmem_heap_slot_locked(heap, extent, stock->word);
+		if (!place)
+			break;
+		heap->clock++;
+		tmem_heap_tag_locked(heap, place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, pool);
+		tmem_order_append_locked(heap, place, heap->clock);
+		slot = tmem_place_unit(place) / TMEM_PAGE_UNITS % 64;
+		tmem_store(&stock->slots, stock->slots | 1ull << slot);
+	}
+	let_go(stock);
+}
+
+/* What any worker has in hand of @extent, which is about to be dropped, is no page in it. */
+void tmem_stock_forget_locked(struct heap *heap, struct extent *extent)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct stock *stock;
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++) {
+		stock = &engine->stock[i];
+		if (!tmem_load(&stock->slots) || tmem_load(&stock->extent) != extent->number)
+			continue;
+		/* Its worker sees that the extent goes, and lets go of it at once. */
+		while (!seize(stock))
+			tmem_cpu_relax();
+		for (; stock->slots && stock->extent == extent->number;
+		     tmem_store(&stock->slots, stock->slots & (stock->slots - 1)))
+			tmem_heap_untally_locked(heap, place_of(stock, tmem_lowest(stock->slots)));
+		let_go(stock);
+	}
+}
+
+/* Whether any worker has slots of extent @number in hand. Its heap is locked. */
+int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number)
+{
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++)
+		if (tmem_load_acquire(&engine->stock[i].slots) &&
+		    tmem_load(&engine->stock[i].extent) == number)
+			return 1;
+	return 0;
+}
+
+static void give_back(struct tmem_engine *engine, struct stock *stock)
+{
+	struct heap *heap = tmem_load_acquire(&stock->heap);
+	struct extent *extent, *closed = NULL;
+	uint64_t place;
+
+	tmem_lock(&heap->lock);
+	while (!seize(stock))
+		tmem_cpu_relax();
+	if (stock->heap == heap) {
+		extent = tmem_extent(engine, stock->extent);
+		for (; stock->slots; tmem_store(&stock->slots, stock->slots & (stock->slots - 1))) {
+			place = place_of(stock, tmem_lowest(stock->slots));
+			closed = tmem_heap_free_locked(
+				heap, SLOT_OF(place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW), stock->pool,
+				extent->generation);
+		}
+	}
+	let_go(stock);
+	tmem_unlock(&heap->lock);
+	if (closed)
+		tmem_extent_close(engine, closed);
+}
+
+/* What all workers have in hand is free again. No lock held. */
+void tmem_stock_give_back_all(struct tmem_engine *engine)
+{
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++)
+		if (tmem_load(&engine->stock[i].slots))
+			give_back(engine, &engine->stock[i]);
+}
