@@ -174,14 +174,19 @@ int tmem_client_set_codec(struct tmem_client *client, uint8_t codec)
 	return 0;
 }
 
-/* What a client's ephemeral pools take: extents, and the records that find their pages. */
+/*
+ * What a client's ephemeral pools take: extents, the headers that a large heap
+ * has outside of them, at most, and the records that find their pages.
+ */
 uint64_t tmem_client_bytes(const struct tmem_client *client)
 {
-	uint64_t bytes =
-		tmem_load(&client->heap[0].extent_bytes) + tmem_load(&client->shared_bytes);
+	const struct heap *heap = &client->heap[0];
+	uint64_t bytes = tmem_load(&heap->extent_bytes) + tmem_load(&client->shared_bytes);
 	const struct pool *pool;
 	uint32_t i;
 
+	if (tmem_heap_is_large(heap))
+		bytes += tmem_load(&heap->extent_bytes) / TMEM_PAGE_SIZE * sizeof(struct block);
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		pool = tmem_load_acquire(&client->pools[i]);
 		if (pool && !(pool->flags & TMEM_POOL_PERSISTENT))

@@ -36,13 +36,6 @@ static uint32_t free_slots(const struct extent *extent)
 	return extent->size / TMEM_PAGE_SIZE - extent->live;
 }
 
-/* Large enough for raw pages to have extents of their own. */
-static int is_large(const struct heap *heap)
-{
-	return tmem_load(&heap->extent_bytes) >=
-	       (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size;
-}
-
 /* Extents of @bytes came, or went. The bytes of shared pools are summed for who is charged. */
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes)
 {
@@ -183,7 +176,7 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 	struct extent *extent;
 	uint64_t place = 0;
 
-	if (length == TMEM_PAGE_SIZE && is_large(heap))
+	if (length == TMEM_PAGE_SIZE && tmem_heap_is_large(heap))
 		place = take_slot_locked(heap);
 	if (!place)
 		place = tmem_pack_alloc_locked(heap, tmem_units(length));
@@ -518,8 +511,8 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	uint32_t size = next_size(heap);
 	struct tmem_client *charged = tmem_load(&heap->charged);
 	uint64_t cap = tmem_load(&charged->cap);
-	int pages =
-		length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) && is_large(heap);
+	int pages = length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) &&
+		    tmem_heap_is_large(heap);
 	uint64_t held = cap ? tmem_client_bytes(charged) : 0;
 	int capped = cap && (held >= cap || size > cap - held);
 	enum drop_cause cause = capped ? DROP_CAP : DROP_ROOM;

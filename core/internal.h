@@ -446,6 +446,13 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent);
 void tmem_heap_relist_locked(struct heap *heap, struct extent *extent);
 
+/* Large enough for raw pages to have extents of their own. */
+static inline int tmem_heap_is_large(const struct heap *heap)
+{
+	return tmem_load(&heap->extent_bytes) >=
+	       (uint64_t)TMEM_PAGES_MIN * heap->client->engine->extent_size;
+}
+
 /* drop.c */
 uint32_t tmem_heap_drop_one(struct heap *heap, enum drop_cause cause);
 

@@ -61,7 +61,7 @@ void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint6
 {
 	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
 	struct stock *stock = worker->stock;
-	uint64_t slot;
+	uint64_t slot, most = heap->live_most;
 	uint32_t i;
 
 	if (stock->slots || !seize(stock))
@@ -80,6 +80,8 @@ void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint6
 		slot = tmem_place_unit(place) / TMEM_PAGE_UNITS % 64;
 		tmem_store(&stock->slots, stock->slots | 1ull << slot);
 	}
+	/* They count as pages once they are, in the next look at how many there were at most. */
+	heap->live_most = most;
 	let_go(stock);
 }
 
@@ -134,6 +136,8 @@ static void give_back(struct tmem_engine *engine, struct stock *stock)
 				extent->generation);
 		}
 	}
+	if (heap->live > heap->live_most)
+		heap->live_most = heap->live;
 	let_go(stock);
 	tmem_unlock(&heap->lock);
 	if (closed)
