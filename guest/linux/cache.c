@@ -17,14 +17,13 @@
 #include <linux/workqueue.h>
 
 #include "bounce.h"
-#include "compat/readpages.h"
 #include "counters.h"
 #include "exchange.h"
 #include "guest.h"
-#include "hooks.h"
 #include "pools.h"
+#include "skip.h" /* TMEM_SKIP */
 #include "transport.h"
-#include "trial.h"
+#include "watch.h"
 
 static bool clean;
 module_param(clean, bool, 0444);
@@ -36,22 +35,10 @@ MODULE_PARM_DESC(
 	bounce_pages,
 	"pages of memory for clean pages on their way to the host (0: by the guest's memory)");
 
-#ifdef TMEM_SKIP /* tests' controls: what is left out */
-static unsigned int skip;
-module_param(skip, uint, 0444);
-#else
-#define skip 0u
-#endif
-#define SKIP_TRUNCATION	  1u
-#define SKIP_INVALIDATION 2u
-#define SKIP_REMOVAL	  4u
-#define SKIP_DIRECT	  8u
-#define SKIP_RENEWAL	  16u
-
 /* Before it begins anew: more often many changes were lost than one, and they are to be over. */
 #define CALM HZ
 
-/* The hooks have no argument. Set before they are there, cleared after they have gone. */
+/* Who is told has no argument. Set before they are there, cleared after they have gone. */
 static struct {
 	struct tmem_guest *guest; /* NULL: nobody has it */
 	u32 pool;		  /* changes only while it is closed, and never comes again */
@@ -80,7 +67,7 @@ static void close_cache(const char *why)
 }
 
 /*
- * Whoever is in a hook asks once, and names by *@pool all that he does there:
+ * Whoever is told asks once, and names by *@pool all that he does there:
  * where that has been left meanwhile he gets nothing, and what he flushes is
  * gone. The next one has nothing from before it was opened.
  */
@@ -146,7 +133,7 @@ static void renew(struct work_struct *work)
 	/* Whoever removes a page and saw it open has put it by the old name afterwards. */
 	synchronize_rcu();
 	tmem_bounce_drop_all(cache.bounce);
-	if (!(skip & SKIP_RENEWAL)) {
+	if (!(tmem_skip & SKIP_RENEWAL)) {
 		/* Who is not let go stays in a pool that nobody asks for any more. */
 		(void)tmem_guest_pool_leave(cache.guest, cache.pool);
 		pool = tmem_guest_pool(cache.guest, 0, NULL, 0);
@@ -175,7 +162,7 @@ static void renew(struct work_struct *work)
  */
 static bool may_be_written(struct inode *inode)
 {
-	return !(skip & SKIP_DIRECT) &&
+	return !(tmem_skip & SKIP_DIRECT) &&
 	       (inode_is_locked(inode) || atomic_read(&inode->i_dio_count));
 }
 
@@ -201,50 +188,37 @@ static void put_or_flush(struct inode *inode, pgoff_t index, struct page *page, 
 		smp_mb();
 		if (!may_be_written(inode))
 			return;
-	} else if (skip & SKIP_REMOVAL) {
+	} else if (tmem_skip & SKIP_REMOVAL) {
 		return;
 	}
 	tmem_bounce_flush(cache.bounce, &place);
 	note(TMEM_CLEAN_FLUSHES, 1);
 }
 
-static void removed(struct folio *folio, u32 pool)
+void tmem_cache_removed(struct folio *folio)
 {
 	struct address_space *mapping = folio->mapping;
 	bool keep = folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
 		    folio_test_mappedtodisk(folio) && !mapping_exiting(mapping) &&
 		    tmem_news_may_put(cache.guest);
+	u32 pool;
 	long i;
 
-	if (!wants(mapping->host) || folio_next_index(folio) - 1 > U32_MAX)
+	if (!is_open(&pool) || !wants(mapping->host) || folio_next_index(folio) - 1 > U32_MAX)
 		return;
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		put_or_flush(mapping->host, folio->index + (pgoff_t)i,
 			     keep ? folio_page(folio, i) : NULL, pool);
 }
 
-static int on_remove(struct kprobe *probe, struct pt_regs *regs)
-{
-	struct folio *folio = (struct folio *)regs_get_kernel_argument(regs, 0);
-	u32 pool;
-
-	if (tmem_trial_saw(TRIAL_REMOVE, (unsigned long)folio, 0, 0))
-		return 0;
-	if (is_open(&pool) && folio->mapping)
-		removed(folio, pool);
-	return 0;
-}
-
 /* ---- pages change where the page cache does not see it ---- */
 
-static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t last, u32 why)
+void tmem_cache_changed(struct address_space *mapping, pgoff_t first, pgoff_t last)
 {
 	struct tmem_place place;
 	u64 count;
 	u32 pool;
 
-	if (skip & why)
-		return;
 	if (!is_open(&pool) || !wants(mapping->host) || first > U32_MAX)
 		return;
 	count = last > U32_MAX ? TMEM_WIRE_RANGE - first : (u64)last - first + 1;
@@ -254,59 +228,6 @@ static void flush_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 	if (tmem_guest_flush_range(cache.guest, &place, count) && !is_left(pool))
 		close_cache("closed: the host did not flush what has changed");
 	note(TMEM_CLEAN_FLUSHES, 1);
-}
-
-typedef void truncate_range(struct address_space *mapping, loff_t start, loff_t end);
-typedef int invalidate_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
-
-static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end);
-static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end);
-static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
-			     compat_unit *unit);
-
-enum { TRUNCATE, INVALIDATE, READPAGES };
-static struct tmem_detour detour[] = {
-#ifdef TMEM_ELSEWHERE /* a test's control: a kernel whose function is another one */
-	[TRUNCATE] = {.name = "truncate_inode_pages_final",
-#else
-	[TRUNCATE] = {.name = "truncate_inode_pages_range",
-#endif
-		      .instead = truncate_instead},
-	[INVALIDATE] = {.name = "invalidate_inode_pages2_range", .instead = invalidate_instead},
-	[READPAGES] = {.name = "ext4_mpage_readpages", .instead = readpages_instead},
-};
-static struct tmem_probe probe[] = {
-	{.kprobe = {.symbol_name = "__filemap_remove_folio", .pre_handler = on_remove}},
-};
-
-static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end)
-{
-	pgoff_t first = (pgoff_t)(start >> PAGE_SHIFT);
-	pgoff_t last = end == -1 ? ULONG_MAX : (pgoff_t)(end >> PAGE_SHIFT);
-
-	tmem_hook_enter();
-	if (tmem_trial_saw(TRIAL_TRUNCATE, (unsigned long)mapping, (u64)start, (u64)end))
-		goto out;
-	flush_range(mapping, first, last, SKIP_TRUNCATION);
-	((truncate_range *)detour[TRUNCATE].original)(mapping, start, end);
-	flush_range(mapping, first, last, SKIP_TRUNCATION);
-out:
-	tmem_hook_leave();
-}
-
-static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end)
-{
-	int result = 0;
-
-	tmem_hook_enter();
-	if (tmem_trial_saw(TRIAL_INVALIDATE, (unsigned long)mapping, start, end))
-		goto out;
-	flush_range(mapping, start, end, SKIP_INVALIDATION);
-	result = ((invalidate_range *)detour[INVALIDATE].original)(mapping, start, end);
-	flush_range(mapping, start, end, SKIP_INVALIDATION);
-out:
-	tmem_hook_leave();
-	return result;
 }
 
 /* ---- pages are read: locked, in the page cache, without contents ---- */
@@ -382,10 +303,9 @@ static u32 next_pages(struct readahead_control *ahead, struct page **page, u32 m
 }
 
 /* A window of read-ahead: what was got is done, the rest is read as it would have been. */
-static int read_window(struct inode *inode, struct readahead_control *ahead, struct page **page,
-		       u32 count, u32 pool)
+static void read_window(struct inode *inode, struct readahead_control *ahead, struct page **page,
+			u32 count, u32 pool, compat_readpages *original)
 {
-	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
 	u32 hit = get_pages(inode, page, count, pool), i, run;
 
 	for (i = 0; i < count; i += run) {
@@ -408,37 +328,27 @@ static int read_window(struct inode *inode, struct readahead_control *ahead, str
 			original(inode, &part, NULL);
 		}
 	}
-	return 0;
 }
 
-static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
-			     compat_unit *unit)
+int tmem_cache_read(struct inode *inode, struct readahead_control *ahead, compat_unit *unit,
+		    compat_readpages *original)
 {
-	compat_readpages *original = (compat_readpages *)detour[READPAGES].original;
 	struct page *page[EXCHANGE_PAGES];
-	int result = 0;
 	u32 count, pool;
 
-	tmem_hook_enter();
-	if (tmem_trial_saw(TRIAL_READPAGES, (unsigned long)inode, (unsigned long)ahead,
-			   (unsigned long)unit)) {
-		result = 0;
-	} else if (!is_open(&pool) || !wants(inode)) {
-		result = original(inode, ahead, unit);
-	} else if (ahead) {
-		tmem_bounce_pace(cache.bounce);
+	if (!is_open(&pool) || !wants(inode))
+		return original(inode, ahead, unit);
+	tmem_bounce_pace(cache.bounce);
+	if (ahead) {
 		while ((count = next_pages(ahead, page, cache.guest->batch)))
-			read_window(inode, ahead, page, count, pool);
-	} else {
-		tmem_bounce_pace(cache.bounce);
-		page[0] = compat_unit_page(unit);
-		if (get_pages(inode, page, 1, pool))
-			unlock_page(page[0]);
-		else
-			result = original(inode, NULL, unit);
+			read_window(inode, ahead, page, count, pool, original);
+		return 0;
 	}
-	tmem_hook_leave();
-	return result;
+	page[0] = compat_unit_page(unit);
+	if (!get_pages(inode, page, 1, pool))
+		return original(inode, NULL, unit);
+	unlock_page(page[0]);
+	return 0;
 }
 
 /*
@@ -450,28 +360,6 @@ static u32 ring_pages(void)
 {
 	return bounce_pages ? bounce_pages
 			    : clamp_t(u32, 5 * int_sqrt(totalram_pages()), 256, 3072);
-}
-
-/* Whether this kernel is the one that the hooks were made for. */
-static int try_hooks(void)
-{
-	const char *wrong;
-	int error;
-
-	if (test_taint(TAINT_LIVEPATCH)) {
-		pr_warn("tmem: clean pages are left alone: the kernel is live patched, and may "
-			"not do what the hooks rely on\n");
-		return -EBUSY;
-	}
-	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
-	if (error)
-		return error;
-	wrong = tmem_trial_run();
-	if (!wrong)
-		return 0;
-	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
-	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
-	return -EINVAL;
 }
 
 int tmem_cache_create(struct tmem_guest *guest)
@@ -489,7 +377,7 @@ int tmem_cache_create(struct tmem_guest *guest)
 	if (error)
 		return error;
 	cache.guest = guest;
-	error = try_hooks();
+	error = tmem_watch_begin();
 	if (!error) {
 		WRITE_ONCE(cache.closed, NULL);
 		if (tmem_pools_create(guest))
@@ -511,7 +399,7 @@ void tmem_cache_destroy(struct tmem_guest *guest)
 		return;
 	/* The hooks go one after the other: nothing is got while only some changes are seen. */
 	WRITE_ONCE(cache.closed, "the module or its device goes");
-	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	tmem_watch_end();
 	cancel_delayed_work_sync(&renewal);
 	tmem_bounce_destroy(cache.bounce);
 	tmem_pools_destroy();

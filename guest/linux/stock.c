@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A kernel that has no place for a watch: functions of it are hooked. */
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+
+#include "hooks.h"
+#include "skip.h" /* TMEM_SKIP */
+#include "trial.h"
+#include "watch.h"
+
+static int on_remove(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct folio *folio = (struct folio *)regs_get_kernel_argument(regs, 0);
+
+	if (tmem_trial_saw(TRIAL_REMOVE, (unsigned long)folio, 0, 0))
+		return 0;
+	if (folio->mapping)
+		tmem_cache_removed(folio);
+	return 0;
+}
+
+typedef void truncate_range(struct address_space *mapping, loff_t start, loff_t end);
+typedef int invalidate_range(struct address_space *mapping, pgoff_t start, pgoff_t end);
+
+static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end);
+static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end);
+static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
+			     compat_unit *unit);
+
+enum { TRUNCATE, INVALIDATE, READPAGES };
+static struct tmem_detour detour[] = {
+#ifdef TMEM_ELSEWHERE /* a test's control: a kernel whose function is another one */
+	[TRUNCATE] = {.name = "truncate_inode_pages_final",
+#else
+	[TRUNCATE] = {.name = "truncate_inode_pages_range",
+#endif
+		      .instead = truncate_instead},
+	[INVALIDATE] = {.name = "invalidate_inode_pages2_range", .instead = invalidate_instead},
+	[READPAGES] = {.name = "ext4_mpage_readpages", .instead = readpages_instead},
+};
+static struct tmem_probe probe[] = {
+	{.kprobe = {.symbol_name = "__filemap_remove_folio", .pre_handler = on_remove}},
+};
+
+static void changed(struct address_space *mapping, pgoff_t first, pgoff_t last, u32 how)
+{
+	if (!(tmem_skip & how))
+		tmem_cache_changed(mapping, first, last);
+}
+
+static void truncate_instead(struct address_space *mapping, loff_t start, loff_t end)
+{
+	pgoff_t first = (pgoff_t)(start >> PAGE_SHIFT);
+	pgoff_t last = end == -1 ? ULONG_MAX : (pgoff_t)(end >> PAGE_SHIFT);
+
+	tmem_hook_enter();
+	if (tmem_trial_saw(TRIAL_TRUNCATE, (unsigned long)mapping, (u64)start, (u64)end))
+		goto out;
+	changed(mapping, first, last, SKIP_TRUNCATION);
+	((truncate_range *)detour[TRUNCATE].original)(mapping, start, end);
+	changed(mapping, first, last, SKIP_TRUNCATION);
+out:
+	tmem_hook_leave();
+}
+
+static int invalidate_instead(struct address_space *mapping, pgoff_t start, pgoff_t end)
+{
+	int result = 0;
+
+	tmem_hook_enter();
+	if (tmem_trial_saw(TRIAL_INVALIDATE, (unsigned long)mapping, start, end))
+		goto out;
+	changed(mapping, start, end, SKIP_INVALIDATION);
+	result = ((invalidate_range *)detour[INVALIDATE].original)(mapping, start, end);
+	changed(mapping, start, end, SKIP_INVALIDATION);
+out:
+	tmem_hook_leave();
+	return result;
+}
+
+static int readpages_instead(struct inode *inode, struct readahead_control *ahead,
+			     compat_unit *unit)
+{
+	int result = 0;
+
+	tmem_hook_enter();
+	if (!tmem_trial_saw(TRIAL_READPAGES, (unsigned long)inode, (unsigned long)ahead,
+			    (unsigned long)unit))
+		result = tmem_cache_read(inode, ahead, unit,
+					 (compat_readpages *)detour[READPAGES].original);
+	tmem_hook_leave();
+	return result;
+}
+
+/* Whether this kernel is the one that the hooks were made for. */
+int tmem_watch_begin(void)
+{
+	const char *wrong;
+	int error;
+
+	if (test_taint(TAINT_LIVEPATCH)) {
+		pr_warn("tmem: clean pages are left alone: the kernel is live patched, and may "
+			"not do what the hooks rely on\n");
+		return -EBUSY;
+	}
+	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+	if (error)
+		return error;
+	wrong = tmem_trial_run();
+	if (!wrong)
+		return 0;
+	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
+	tmem_watch_end();
+	return -EINVAL;
+}
+
+void tmem_watch_end(void)
+{
+	tmem_hooks_remove(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
+}
