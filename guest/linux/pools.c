@@ -12,11 +12,9 @@
 
 #include <linux/buffer_head.h>
 #include <linux/fs.h>
-#include <linux/fs_context.h>
 #include <linux/hash.h>
 #include <linux/kdev_t.h>
 #include <linux/kobject.h>
-#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/namei.h>
@@ -138,8 +136,7 @@ static void sweep(struct work_struct *work)
 
 static DECLARE_WORK(sweeping, sweep);
 
-/* Any context. */
-static void leave(const struct super_block *sb)
+void tmem_pools_leave(const struct super_block *sb)
 {
 	u32 i;
 
@@ -150,34 +147,6 @@ static void leave(const struct super_block *sb)
 		schedule_work(&sweeping);
 	}
 }
-
-static int on_reconfigure(struct kprobe *probe, struct pt_regs *regs)
-{
-	const struct fs_context *context = (void *)regs_get_kernel_argument(regs, 0);
-
-#ifdef TMEM_STUBBORN /* a test's control */
-	return 0;
-#endif
-	if (context->sb_flags_mask & SB_RDONLY && !(context->sb_flags & SB_RDONLY))
-		leave(context->root->d_sb);
-	return 0;
-}
-
-static int on_shutdown(struct kprobe *probe, struct pt_regs *regs)
-{
-	leave((struct super_block *)regs_get_kernel_argument(regs, 0));
-	return 0;
-}
-
-static struct kprobe reconfigure = {
-	.symbol_name = "reconfigure_super",
-	.pre_handler = on_reconfigure,
-};
-static struct kprobe shut_down = {
-	.symbol_name = "generic_shutdown_super",
-	.pre_handler = on_shutdown,
-};
-static struct kprobe *probes[] = {&reconfigure, &shut_down};
 
 /* ---- joining ---- */
 
@@ -412,10 +381,8 @@ static struct kobj_attribute attribute = __ATTR(shared, 0600, shared_show, share
 
 int tmem_pools_create(struct tmem_guest *client)
 {
-	int error = register_kprobes(probes, ARRAY_SIZE(probes));
+	int error;
 
-	if (error)
-		return error;
 	guest = client;
 	directory = kobject_create_and_add("tmem", kernel_kobj);
 	error = directory ? sysfs_create_file(directory, &attribute.attr) : -ENOMEM;
@@ -423,7 +390,6 @@ int tmem_pools_create(struct tmem_guest *client)
 		return 0;
 	kobject_put(directory);
 	directory = NULL;
-	unregister_kprobes(probes, ARRAY_SIZE(probes));
 	return error;
 }
 
@@ -436,7 +402,6 @@ void tmem_pools_destroy(void)
 	/* Waits for those who are writing to it. */
 	kobject_put(directory);
 	directory = NULL;
-	unregister_kprobes(probes, ARRAY_SIZE(probes));
 	for (i = 0; i < POOLS_MOST; i++)
 		WRITE_ONCE(table[i].sb, NULL);
 	cancel_work_sync(&sweeping);

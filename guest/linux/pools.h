@@ -25,6 +25,9 @@ void tmem_pools_destroy(void);
 /* Any context. True: the page is a shared pool's, by this name. */
 bool tmem_pools_place(const struct inode *inode, pgoff_t index, struct tmem_place *place);
 
+/* Any context. @sb is about to be made writable or shut down, and shares nothing any more. */
+void tmem_pools_leave(const struct super_block *sb);
+
 /* For people, a line each. */
 void tmem_pools_show(struct seq_file *file);
 

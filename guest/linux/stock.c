@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A kernel that has no place for a watch: functions of it are hooked. */
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 
 #include "hooks.h"
+#include "pools.h"
 #include "skip.h" /* TMEM_SKIP */
 #include "trial.h"
 #include "watch.h"
@@ -18,6 +20,24 @@ static int on_remove(struct kprobe *probe, struct pt_regs *regs)
 		return 0;
 	if (folio->mapping)
 		tmem_cache_removed(folio);
+	return 0;
+}
+
+static int on_reconfigure(struct kprobe *probe, struct pt_regs *regs)
+{
+	const struct fs_context *context = (void *)regs_get_kernel_argument(regs, 0);
+
+#ifdef TMEM_STUBBORN /* a test's control */
+	return 0;
+#endif
+	if (context->sb_flags_mask & SB_RDONLY && !(context->sb_flags & SB_RDONLY))
+		tmem_pools_leave(context->root->d_sb);
+	return 0;
+}
+
+static int on_shutdown(struct kprobe *probe, struct pt_regs *regs)
+{
+	tmem_pools_leave((struct super_block *)regs_get_kernel_argument(regs, 0));
 	return 0;
 }
 
@@ -42,6 +62,8 @@ static struct tmem_detour detour[] = {
 };
 static struct tmem_probe probe[] = {
 	{.kprobe = {.symbol_name = "__filemap_remove_folio", .pre_handler = on_remove}},
+	{.kprobe = {.symbol_name = "reconfigure_super", .pre_handler = on_reconfigure}},
+	{.kprobe = {.symbol_name = "generic_shutdown_super", .pre_handler = on_shutdown}},
 };
 
 static void changed(struct address_space *mapping, pgoff_t first, pgoff_t last, u32 how)

@@ -19,7 +19,7 @@ int tmem_watch_begin(void);
 /* Afterwards nothing is told, and nobody is still being told. May sleep. */
 void tmem_watch_end(void);
 
-/* ---- what is told, and who it is told to: cache.c ---- */
+/* ---- what is told, and who it is told to: cache.c, and tmem_pools_leave() ---- */
 
 /* Before @folio is removed, which nobody else can find any more; interrupts are off. */
 void tmem_cache_removed(struct folio *folio);
