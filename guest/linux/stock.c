@@ -116,7 +116,92 @@ static int readpages_instead(struct inode *inode, struct readahead_control *ahea
 	return result;
 }
 
-/* Whether this kernel is the one that the hooks were made for. */
+/* ---- whether this kernel is the one that the hooks were made for ---- */
+
+typedef int read_one(struct file *file, struct folio *folio);
+typedef void read_ahead(struct readahead_control *ahead);
+typedef void remove_one(struct folio *folio);
+
+static void begin(void)
+{
+	tmem_trial_begin();
+	tmem_hooks_lead(current);
+}
+
+static bool arrived(enum tmem_trial_hook hook, u64 a, u64 b, u64 c)
+{
+	const struct tmem_trial_call call = {hook, {a, b, c}};
+
+	tmem_hooks_lead(NULL);
+	return tmem_trial_end(&call, 1);
+}
+
+static const char *try_ranges(struct address_space *mapping)
+{
+	begin();
+	truncate_inode_pages(mapping, 3 * PAGE_SIZE);
+	if (!arrived(TRIAL_TRUNCATE, (unsigned long)mapping, 3 * PAGE_SIZE, -1ull))
+		return "truncate_inode_pages_range";
+	begin();
+	(void)invalidate_inode_pages2(mapping);
+	if (!arrived(TRIAL_INVALIDATE, (unsigned long)mapping, 0, -1ull))
+		return "invalidate_inode_pages2_range";
+	return NULL;
+}
+
+/* @folio is locked, and in the page cache of @mapping. */
+static const char *try_reading(struct address_space *mapping, struct folio *folio)
+{
+	read_one *one = (read_one *)tmem_hooks_address("ext4_read_folio");
+	read_ahead *many = (read_ahead *)tmem_hooks_address("ext4_readahead");
+	DEFINE_READAHEAD(ahead, NULL, NULL, mapping, 0);
+
+	if (!one || !many)
+		return "ext4_read_folio or ext4_readahead";
+	begin();
+	(void)one(NULL, folio);
+	if (!arrived(TRIAL_READPAGES, (unsigned long)mapping->host, 0, (unsigned long)folio))
+		return "ext4_mpage_readpages for a page";
+	begin();
+	many(&ahead);
+	if (!arrived(TRIAL_READPAGES, (unsigned long)mapping->host, (unsigned long)&ahead, 0))
+		return "ext4_mpage_readpages for read-ahead";
+	return NULL;
+}
+
+/* Takes the lock and the place in the page cache away. */
+static const char *try_removal(struct folio *folio)
+{
+	remove_one *remove = (remove_one *)tmem_hooks_address("filemap_remove_folio");
+	bool good;
+
+	if (!remove)
+		return "filemap_remove_folio";
+	/* Reading that was not led elsewhere unlocks it. */
+	if (!folio_test_locked(folio))
+		folio_lock(folio);
+	begin();
+	remove(folio);
+	good = arrived(TRIAL_REMOVE, (unsigned long)folio, 0, 0);
+	folio_unlock(folio);
+	return good ? NULL : "__filemap_remove_folio";
+}
+
+static const char *try_all(struct address_space *mapping, struct folio *folio)
+{
+	const char *wrong, *removal;
+
+	wrong = try_ranges(mapping);
+	if (wrong)
+		return wrong;
+	/* Comes back locked, and with a reference of the page cache's. */
+	if (filemap_add_folio(mapping, folio, 0, GFP_KERNEL))
+		return "filemap_add_folio";
+	wrong = try_reading(mapping, folio);
+	removal = try_removal(folio);
+	return wrong ? wrong : removal;
+}
+
 int tmem_watch_begin(void)
 {
 	const char *wrong;
@@ -130,7 +215,7 @@ int tmem_watch_begin(void)
 	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	if (error)
 		return error;
-	wrong = tmem_trial_run();
+	wrong = tmem_trial_run(try_all);
 	if (!wrong)
 		return 0;
 	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);

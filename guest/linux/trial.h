@@ -11,6 +11,9 @@
 
 #include <linux/types.h>
 
+struct address_space;
+struct folio;
+
 enum tmem_trial_hook {
 	TRIAL_TRUNCATE,	  /* mapping, first byte, last byte */
 	TRIAL_INVALIDATE, /* mapping, first page, last page */
@@ -18,8 +21,23 @@ enum tmem_trial_hook {
 	TRIAL_REMOVE	  /* page */
 };
 
-/* NULL, or what is not as it should be. The hooks are there; for one task at a time. May sleep. */
-const char *tmem_trial_run(void);
+struct tmem_trial_call {
+	enum tmem_trial_hook hook;
+	u64 argument[3];
+};
+
+/*
+ * Tries something with @mapping, an empty file's, and @folio, which is nobody's:
+ * NULL, or what is not as it should be.
+ */
+typedef const char *tmem_trial(struct address_space *mapping, struct folio *folio);
+
+/* What @trial says, or that there was no memory for it. For one task at a time. May sleep. */
+const char *tmem_trial_run(tmem_trial *trial);
+
+/* Around one function of the kernel: whether just these calls arrived, in this order. */
+void tmem_trial_begin(void);
+bool tmem_trial_end(const struct tmem_trial_call *expected, u32 count);
 
 /*
  * First in each hook, with its arguments as they are, none of which may be
