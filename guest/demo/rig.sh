@@ -212,13 +212,22 @@ guest_add_device() { # NAME
 	mapfile -t rig_disk < <(json qemu <<<"$arguments")
 }
 
+# Builds tmem.ko for the guests' kernel and prints its path.
+rig_module() { # [CONTROL]: broken in this way
+	local release=${rig_kernel#/boot/vmlinuz-}
+	"$rig_top/scripts/guest-module" "${release%/arch/x86/boot/bzImage}" "$(dirname "$rig_bare_image")" "$@"
+}
+
+# Whether this kernel has guest/linux/patch.
+rig_is_patched() {
+	grep -qsx CONFIG_TMEM_HOOKS=y "${rig_kernel%/arch/x86/boot/bzImage}/.config"
+}
+
 # From here on guests have tmem.ko, and load it as the last of their modules.
 rig_take_module() { # [CONTROL]: broken in this way
-	local release=${rig_kernel#/boot/vmlinuz-} module
-	release=${release%/arch/x86/boot/bzImage}
+	local module
 	: "${rig_bare_image:=$rig_image}"
-	module=$("$rig_top/scripts/guest-module" "$release" "$(dirname "$rig_bare_image")" "$@") ||
-		give_up "no module for Linux $release"
+	module=$(rig_module "$@") || give_up "no module for $rig_kernel"
 	mkdir -p "$rig_work/overlay/lib/modules"
 	cp "$module" "$rig_work/overlay/lib/modules/90-tmem.ko"
 	(cd "$rig_work/overlay" && find . -mindepth 1 | cpio --quiet -R 0:0 -o -H newc) \
