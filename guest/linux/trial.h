@@ -17,6 +17,7 @@ struct folio;
 enum tmem_trial_hook {
 	TRIAL_TRUNCATE,	  /* mapping, first byte, last byte */
 	TRIAL_INVALIDATE, /* mapping, first page, last page */
+	TRIAL_CHANGE,	  /* the same, where both are told as one */
 	TRIAL_READPAGES,  /* inode, read-ahead, page */
 	TRIAL_REMOVE	  /* page */
 };

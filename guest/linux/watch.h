@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A watch of the page cache: the kernel's doings with pages of files, told to
- * those who keep clean ones elsewhere. By hooks into a kernel that has no place
- * for that: stock.c.
+ * those who keep clean ones elsewhere. By a kernel that has a place for that
+ * (guest/linux/patch): patched.c; by hooks into one that has none: stock.c.
+ * Which of them is compiled, the kernel's configuration says.
  */
 #ifndef TMEM_LINUX_WATCH_H
 #define TMEM_LINUX_WATCH_H
