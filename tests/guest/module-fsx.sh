@@ -29,7 +29,7 @@ use_files() { # GUEST OPERATIONS SKIP
 	mke2fs -q -F -t ext4 -O ^metadata_csum "$rig_work/files/image" &&
 		mke2fs -q -F -t ext4 -O ^metadata_csum -d "$rig_work/files" "$rig_work/disk" ||
 		give_up "mke2fs fails"
-	guest_start_module "$name" fsx "tmem.operations=$2" "tmem.seed=$seed" "tmem.skip=$3" \
+	guest_start_module "$name" fsx rootfstype=ramfs "tmem.operations=$2" "tmem.seed=$seed" "tmem.skip=$3" \
 		-drive "file=$rig_work/disk,format=raw,if=none,id=disk,cache=none" \
 		-device virtio-blk-pci,drive=disk,disable-legacy=on
 	guest_end "$name" 350 || fail "guest $name did not end"
