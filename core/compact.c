@@ -59,27 +59,6 @@ static struct extent *choose_locked(struct heap *heap)
 	return extent;
 }
 
-/* Whose page a block is. NULL: nobody's any more. */
-static struct pool *owner_of(struct heap *heap, const struct block *block, struct key *key)
-{
-	struct tmem_engine *engine = heap->client->engine;
-	const struct object *object;
-	struct tmem_handle handle;
-	struct pool *pool;
-
-	object = tmem_object_at(&engine->slab[SLAB_OBJECT_P], tmem_load(&block->object));
-	pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(tmem_load(&block->tag))]);
-	if (!pool || tmem_load(&pool->serial) != tmem_load(&object->pool))
-		return NULL;
-	handle.object.word[0] = tmem_load(&object->id.word[0]);
-	handle.object.word[1] = tmem_load(&object->id.word[1]);
-	handle.object.word[2] = tmem_load(&object->id.word[2]);
-	handle.index = tmem_load(&block->index);
-	handle.pool = 0;
-	tmem_key_make(engine, pool, &handle, key);
-	return pool;
-}
-
 /* Copies a block to @unit of the spare and turns its slot. Units it took, or 0: it was gone. */
 static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct extent *from,
 		     uint32_t old_unit, struct extent *to, uint32_t unit)
@@ -87,6 +66,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	struct tmem_engine *engine = heap->client->engine;
 	struct slab *objects = &engine->slab[SLAB_OBJECT_P];
 	struct block *block = tmem_block(from, old_unit), *fresh = tmem_block(to, unit);
+	struct block copy;
 	uint64_t place = tmem_place(from, old_unit), old = 0;
 	tmem_word *slot;
 	uint32_t length, number, pool;
@@ -96,7 +76,10 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	/* Reserved by somebody who is copying into it at this moment. */
 	while (!(number = tmem_load(&block->object)) && (tmem_load(&block->tag) & TAG_USED))
 		tmem_cpu_relax();
-	if (!number || !owner_of(heap, block, &key))
+	copy.object = number;
+	copy.index = tmem_load(&block->index);
+	copy.tag = tmem_load(&block->tag);
+	if (!tmem_owner_of(heap, &copy, &key))
 		return 0;
 	lock = tmem_shard(engine, &key);
 	tmem_lock(lock);

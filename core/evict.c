@@ -5,37 +5,6 @@
  */
 #include "internal.h"
 
-static struct pool *pool_of(struct heap *heap, uint32_t tag, uint32_t serial)
-{
-	struct pool *pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(tag)]);
-
-	return pool && tmem_load(&pool->serial) == serial ? pool : NULL;
-}
-
-/* The handle under which @object may hold page @index. 0: it is in no pool of the heap's. */
-static struct pool *name_of(struct tmem_engine *engine, struct heap *heap,
-			    const struct block *block, struct key *key)
-{
-	struct slab *objects = &engine->slab[SLAB_OBJECT_E];
-	const struct object *object;
-	struct tmem_handle handle;
-	struct pool *pool;
-	uint32_t i;
-
-	if (block->object >= tmem_load_acquire(&objects->issued))
-		return NULL;
-	object = tmem_object_at(objects, block->object);
-	pool = pool_of(heap, block->tag, tmem_load(&object->pool));
-	if (!pool)
-		return NULL;
-	for (i = 0; i < 3; i++)
-		handle.object.word[i] = tmem_load(&object->id.word[i]);
-	handle.index = block->index;
-	handle.pool = tmem_load(&pool->number);
-	tmem_key_make(engine, pool, &handle, key);
-	return pool;
-}
-
 /*
  * Drops the oldest page, or as much as is behind one look at the order. 0, or
  * -TMEM_ENOENT: the order has none left. No lock held.
@@ -55,7 +24,7 @@ int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_caus
 		return -TMEM_ENOENT;
 	if (!place)
 		return 0;
-	pool = name_of(engine, heap, &block, &key);
+	pool = tmem_owner_of(heap, &block, &key);
 	if (!pool)
 		return 0;
 	tmem_lock(tmem_shard(engine, &key));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * How every operation on pages begins: from the client's handle to its pool,
- * and to the key that finds the page there.
+ * and to the key that finds the page there; and the way back, from a block.
  */
 #include "internal.h"
 
@@ -41,4 +41,31 @@ int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
 	}
 	tmem_key_make(worker->engine, access->home, handle, &access->key);
 	return 0;
+}
+
+/*
+ * Whose page a block is, by a copy of its header, which may be anything: the
+ * index decides. NULL: it is in no pool of the heap's.
+ */
+struct pool *tmem_owner_of(struct heap *heap, const struct block *block, struct key *key)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t kind = heap->kind == TMEM_EXTENT_PERSISTENT ? SLAB_OBJECT_P : SLAB_OBJECT_E, i;
+	struct slab *objects = &engine->slab[kind];
+	const struct object *object;
+	struct tmem_handle handle;
+	struct pool *pool;
+
+	if (!block->object || block->object >= tmem_load_acquire(&objects->issued))
+		return NULL;
+	object = tmem_object_at(objects, block->object);
+	pool = tmem_load_acquire(&heap->client->pools[TAG_POOL(block->tag)]);
+	if (!pool || tmem_load(&pool->serial) != tmem_load(&object->pool))
+		return NULL;
+	for (i = 0; i < 3; i++)
+		handle.object.word[i] = tmem_load(&object->id.word[i]);
+	handle.index = block->index;
+	handle.pool = tmem_load(&pool->number);
+	tmem_key_make(engine, pool, &handle, key);
+	return pool;
 }

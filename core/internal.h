@@ -571,6 +571,7 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 		   const struct tmem_handle *handle, struct key *key);
 int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
 	       const struct tmem_handle *handle, struct access *access);
+struct pool *tmem_owner_of(struct heap *heap, const struct block *block, struct key *key);
 
 /* After an operation that tmem_begin() let in. */
 static inline void tmem_end(struct tmem_worker *worker, const struct access *access)
