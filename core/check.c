@@ -42,6 +42,10 @@ static int check_used(struct walk *walk, const struct block *block, struct tally
 	tally[TAG_POOL(tag)].pages++;
 	tally[TAG_POOL(tag)].units += tmem_units(length);
 	tally[TAG_POOL(tag)].payload += length;
+	if (tmem_is_dense(walk->engine, TAG_CODEC(tag))) {
+		tally[TAG_POOL(tag)].dense++;
+		tally[TAG_POOL(tag)].dense_payload += length;
+	}
 	return 0;
 }
 
@@ -181,6 +185,8 @@ static int check_extent(struct walk *walk, struct heap *heap, uint32_t number, u
 			continue;
 		EXPECT(walk, tally[i].units == extent->tally[i].units);
 		EXPECT(walk, tally[i].payload == extent->tally[i].payload);
+		EXPECT(walk, tally[i].dense == extent->tally[i].dense);
+		EXPECT(walk, tally[i].dense_payload == extent->tally[i].dense_payload);
 		units += tally[i].units;
 	}
 	EXPECT(walk, live == extent->live && units == extent->units);
@@ -193,6 +199,8 @@ struct sums {
 	uint64_t live;
 	uint64_t units;
 	uint64_t payload;
+	uint64_t dense;
+	uint64_t dense_payload;
 	uint32_t count;
 };
 
@@ -203,8 +211,11 @@ static void add_to_sums(struct sums *sums, const struct extent *extent)
 	sums->bytes += extent->size;
 	sums->live += extent->live;
 	sums->units += extent->units;
-	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++)
+	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		sums->payload += extent->tally[i].payload;
+		sums->dense += extent->tally[i].dense;
+		sums->dense_payload += extent->tally[i].dense_payload;
+	}
 }
 
 static int check_list(struct walk *walk, struct heap *heap, uint32_t list, uint32_t state,
@@ -248,7 +259,7 @@ static int check_lent_list(struct walk *walk, struct heap *heap, uint32_t list, 
 static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *heap)
 {
 	struct sums sums, dead;
-	uint64_t live = 0, units = 0, payload = 0;
+	uint64_t live = 0, units = 0, payload = 0, dense = 0, dense_payload = 0;
 	uint32_t before, i;
 
 	memset(&sums, 0, sizeof(sums));
@@ -279,11 +290,14 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;
 		payload += heap->total[i].payload;
+		dense += heap->total[i].dense;
+		dense_payload += heap->total[i].dense_payload;
 	}
 	EXPECT(walk, dead.count == heap->dead_count);
 	EXPECT(walk, sums.bytes == heap->extent_bytes);
 	EXPECT(walk, sums.live == heap->live && live == heap->live);
 	EXPECT(walk, sums.units == units && sums.payload == payload);
+	EXPECT(walk, sums.dense == dense && sums.dense_payload == dense_payload);
 	return 0;
 }
 

@@ -64,8 +64,11 @@ void tmem_client_free(struct tmem_client *client)
 		free_heap(heap);
 		tmem_slab_give(&engine->slab[SLAB_HEAP], heap->record, NULL);
 	}
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		free_heap(&client->heap[i]);
+		if (engine->dense && engine->dense->forget)
+			engine->dense->forget(engine->dense, 2 * client->record + i);
+	}
 	tmem_pool_records_free(client);
 	for (i = 0; i < SLAB_COUNT; i++)
 		tmem_slab_withdraw(&engine->slab[i], &client->promise[i], 0);

@@ -25,13 +25,35 @@ int tmem_page_same(const void *page)
 }
 
 /*
+ * worker->page as codec number @wanted makes it, or as it is where that fails
+ * or does not pay: *@data, the length returned, and the id of what was used.
+ */
+uint32_t tmem_code_page(struct tmem_worker *worker, uint32_t wanted, uint32_t *codec,
+			const unsigned char **data)
+{
+	const struct tmem_codec *coder = worker->engine->codec[wanted];
+	uint32_t length = 0;
+
+	if (coder)
+		length = coder->compress(coder, worker->work, worker->page, worker->coded,
+					 TMEM_PAGE_SIZE - GAIN_MIN);
+	if (length && length <= TMEM_PAGE_SIZE - GAIN_MIN) {
+		*codec = coder->id;
+		*data = worker->coded;
+		return length;
+	}
+	*codec = TMEM_CODEC_RAW;
+	*data = worker->page;
+	return TMEM_PAGE_SIZE;
+}
+
+/*
  * worker->page as it will be stored: *@data, the length returned, and the id
  * of the codec that was used. @wanted is the client's choice.
  */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,
 		     uint32_t *codec, const unsigned char **data)
 {
-	const struct tmem_codec *coder = worker->engine->codec[wanted];
 	uint64_t first;
 	uint32_t length;
 
@@ -42,23 +64,17 @@ uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counter
 		*data = worker->page;
 		return first ? sizeof(first) : 0;
 	}
-	if (coder) {
-		length = coder->compress(coder, worker->work, worker->page, worker->coded,
-					 TMEM_PAGE_SIZE - GAIN_MIN);
-		if (length && length <= TMEM_PAGE_SIZE - GAIN_MIN) {
-			tmem_count(counters, pages_coded, 1);
-			tmem_count(counters, bytes_coded_in, TMEM_PAGE_SIZE);
-			tmem_count(counters, bytes_coded_out, length);
-			*codec = coder->id;
-			*data = worker->coded;
-			return length;
-		}
-		tmem_count(counters, pages_poor, 1);
+	length = tmem_code_page(worker, wanted, codec, data);
+	if (*codec != TMEM_CODEC_RAW) {
+		tmem_count(counters, pages_coded, 1);
+		tmem_count(counters, bytes_coded_in, TMEM_PAGE_SIZE);
+		tmem_count(counters, bytes_coded_out, length);
+	} else {
+		if (worker->engine->codec[wanted])
+			tmem_count(counters, pages_poor, 1);
+		tmem_count(counters, pages_raw, 1);
 	}
-	tmem_count(counters, pages_raw, 1);
-	*codec = TMEM_CODEC_RAW;
-	*data = worker->page;
-	return TMEM_PAGE_SIZE;
+	return length;
 }
 
 static void fill_page(void *page, uint64_t word)

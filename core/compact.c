@@ -93,6 +93,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 		tmem_store(&fresh->tag, (uint32_t)TAG_USED);
 		tmem_heap_tag_locked(heap, tmem_place(to, unit), length, SLOT_CODEC(old), pool);
 		tmem_unlock(&heap->lock);
+		tmem_store(&fresh->time, tmem_load(&block->time));
 		tmem_store(&fresh->index, key.index);
 		tmem_store(&fresh->object, number);
 		tmem_store(slot, SLOT_OF(tmem_place(to, unit), length, SLOT_CODEC(old)));

@@ -17,6 +17,8 @@ static void subtract_locked(struct heap *heap, struct extent *extent)
 			heap->total[i].pages -= extent->tally[i].pages;
 		heap->total[i].units -= extent->tally[i].units;
 		heap->total[i].payload -= extent->tally[i].payload;
+		heap->total[i].dense -= extent->tally[i].dense;
+		heap->total[i].dense_payload -= extent->tally[i].dense_payload;
 	}
 	tmem_bump(&heap->live, -(uint64_t)extent->live);
 	extent->live = 0;

@@ -87,6 +87,8 @@ static void set_sizes(struct tmem_engine *engine, const struct tmem_config *conf
 		chunk < CHUNK_LEAST ? CHUNK_LEAST : (uint32_t)tmem_min64(chunk, CHUNK_MOST);
 	for (i = 0; i < config->codec_count; i++) {
 		engine->codec[config->codecs[i]->id] = config->codecs[i];
+		if (config->codecs[i]->recode)
+			engine->dense = config->codecs[i];
 		if (config->codecs[i]->work_size > engine->work_size)
 			engine->work_size = config->codecs[i]->work_size;
 	}

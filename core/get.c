@@ -13,7 +13,7 @@
  * the look at the state, as in drop.c the state changes before the
  * look at who holds: one of the two sees the other.
  */
-static int hold(struct tmem_worker *worker, struct extent *extent)
+int tmem_hold(struct tmem_worker *worker, struct extent *extent)
 {
 	uint32_t state;
 
@@ -90,6 +90,20 @@ static inline int fetch(struct tmem_worker *worker, const struct extent *extent,
 }
 
 /*
+ * A persistent page was got: it is as young as one that was put just now, and
+ * a dense one is to go back to a faster codec, if there is a step to do it
+ * before so many others were got. The shard is locked.
+ */
+static void note_use(struct tmem_engine *engine, const struct heap *heap, struct block *block,
+		     uint64_t value)
+{
+	tmem_store(&block->time, tmem_load(&heap->clock));
+	if (tmem_is_dense(engine, SLOT_CODEC(value)))
+		tmem_store(&engine->hot[tmem_add(&engine->hot_next, 1u) % TMEM_HOT],
+			   SLOT_PLACE(value));
+}
+
+/*
  * Between one copy and the next call's way to its page there is as little as
  * possible: a processor looks only some hundred instructions ahead of what it
  * waits for, and that way is where the time goes.
@@ -132,7 +146,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		goto miss;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
-	if (held && !hold(worker, extent)) {
+	if (held && !tmem_hold(worker, extent)) {
 		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
 		goto miss;
@@ -147,6 +161,8 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
 	} else {
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
+		if (!held && tmem_unlikely(engine->dense != NULL))
+			note_use(engine, heap, block, value);
 	}
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, access.home);

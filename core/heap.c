@@ -211,6 +211,12 @@ static void tally_packed_locked(struct heap *heap, struct extent *extent, uint32
 	all->pages += (uint64_t)(int64_t)sign;
 	all->units += (uint64_t)(int64_t)units;
 	all->payload += (uint64_t)(int64_t)bytes;
+	if (tmem_is_dense(heap->client->engine, TAG_CODEC(tag))) {
+		here->dense += (uint32_t)sign;
+		here->dense_payload += (uint32_t)bytes;
+		all->dense += (uint64_t)(int64_t)sign;
+		all->dense_payload += (uint64_t)(int64_t)bytes;
+	}
 	extent->live += (uint32_t)sign;
 	extent->units += (uint32_t)units;
 	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
@@ -504,17 +510,23 @@ static int is_victim(struct heap *heap, struct tmem_worker *worker)
 	return victim == heap;
 }
 
+/* Whether an extent of @size bytes is more than who is charged for the heap may have. */
+static int is_capped(const struct heap *heap, uint32_t size)
+{
+	const struct tmem_client *charged = tmem_load(&heap->charged);
+	uint64_t cap = tmem_load(&charged->cap), held = cap ? tmem_client_bytes(charged) : 0;
+
+	return cap && (held >= cap || size > cap - held);
+}
+
 /* An ephemeral heap needs room for @length bytes: another extent, or its oldest pages go. */
 static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t length, uint32_t try)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	uint32_t size = next_size(heap);
-	struct tmem_client *charged = tmem_load(&heap->charged);
-	uint64_t cap = tmem_load(&charged->cap);
 	int pages = length == TMEM_PAGE_SIZE && tmem_extent_holds_pages(engine, size) &&
 		    tmem_heap_is_large(heap);
-	uint64_t held = cap ? tmem_client_bytes(charged) : 0;
-	int capped = cap && (held >= cap || size > cap - held);
+	int capped = is_capped(heap, size);
 	enum drop_cause cause = capped ? DROP_CAP : DROP_ROOM;
 	struct extent *extent;
 	int open;
@@ -542,6 +554,13 @@ static int make_room(struct heap *heap, struct tmem_worker *worker, uint32_t len
 	if (tmem_heap_drop_one(heap, cause) || (capped && tmem_share_drop_elsewhere(heap, worker)))
 		return 0;
 	return capped ? -TMEM_ENOSPC : -TMEM_ENOMEM;
+}
+
+static void fill_reserve(struct tmem_engine *engine, struct reserve *reserve)
+{
+	reserve->extent = tmem_extent(engine, tmem_place_extent(reserve->place));
+	reserve->block = tmem_block(reserve->extent, tmem_place_unit(reserve->place));
+	reserve->payload = tmem_payload(reserve->extent, tmem_place_unit(reserve->place));
 }
 
 /*
@@ -592,11 +611,94 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		if (err)
 			return err;
 	}
+	/* Over the cap by so many extents that each of the next puts takes some. */
+	if (!reserve->place)
+		return !is_persistent(heap) && is_capped(heap, 0) ? -TMEM_ENOSPC : -TMEM_ENOMEM;
+	fill_reserve(engine, reserve);
+	return 0;
+}
+
+/* ---- room for what is stored already ---- */
+
+/*
+ * Recoded pages of an ephemeral heap go into extents of their own, so that
+ * the extents they came from empty, and what is cold lies together.
+ */
+static uint64_t alloc_aside_locked(struct heap *heap, uint32_t length, int anywhere)
+{
+	struct extent *extent;
+	uint64_t place = 0;
+
+	if (heap->dense) {
+		extent = tmem_extent(heap->client->engine, heap->dense);
+		if (tmem_load(&extent->heap) == heap &&
+		    tmem_load(&extent->state) == EXTENT_PACKED && !extent->lent_record)
+			place = tmem_pack_alloc_in_locked(heap, extent, tmem_units(length));
+	}
+	if (!place && (extent = take_empty_locked(heap, 0))) {
+		tmem_pack_format_locked(heap, extent);
+		heap->dense = extent->number;
+		place = tmem_pack_alloc_in_locked(heap, extent, tmem_units(length));
+	}
+	if (!place && anywhere)
+		place = tmem_pack_alloc_locked(heap, tmem_units(length));
+	return place;
+}
+
+/* Another extent, if it costs nobody anything. */
+static int open_aside(struct heap *heap)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	uint32_t size = next_size(heap);
+	struct extent *extent;
+
+	if (is_capped(heap, size) || !tmem_room_left(engine, size))
+		return 0;
+	extent = tmem_extent_open(engine, NULL, heap, size, 0, 1);
+	if (!extent)
+		return 0;
+	add_extent(heap, extent);
+	return 1;
+}
+
+/*
+ * As tmem_heap_reserve(), for a page that is stored already: no put, so time
+ * does not go on, put order does not get it, and nobody's page goes for it.
+ * @apart: not between others if there is no room for an extent of its own.
+ */
+int tmem_heap_reserve_aside(struct heap *heap, struct tmem_worker *worker, uint32_t length,
+			    uint32_t codec, uint32_t pool, int apart, struct reserve *reserve)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	int anywhere = 0, err;
+	uint32_t try;
+
+	reserve->place = 0;
+	for (try = 0; try < TRIES && !reserve->place; try++) {
+		tmem_lock(&heap->lock);
+		reserve->place = is_persistent(heap) ? tmem_heap_alloc_locked(heap, length)
+						     : alloc_aside_locked(heap, length, anywhere);
+		if (reserve->place) {
+			tmem_heap_tag_locked(heap, reserve->place, length, codec, pool);
+			tmem_store(&worker->held, tmem_place_extent(reserve->place));
+		}
+		tmem_unlock(&heap->lock);
+		if (reserve->place)
+			break;
+		worker->touched++;
+		if (is_persistent(heap)) {
+			err = tmem_compact(heap, worker);
+			if (err)
+				return err;
+		} else if (!open_aside(heap)) {
+			if (apart || anywhere)
+				return -TMEM_ENOMEM;
+			anywhere = 1;
+		}
+	}
 	if (!reserve->place)
 		return -TMEM_ENOMEM;
-	reserve->extent = tmem_extent(engine, tmem_place_extent(reserve->place));
-	reserve->block = tmem_block(reserve->extent, tmem_place_unit(reserve->place));
-	reserve->payload = tmem_payload(reserve->extent, tmem_place_unit(reserve->place));
+	fill_reserve(engine, reserve);
 	return 0;
 }
 

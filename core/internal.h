@@ -34,6 +34,9 @@
 /* Who asks for everything asks for this much, so that the sum does not wrap. */
 #define TMEM_ASKED_MOST (1ull << 48)
 
+/* Persistent pages of the dense codec that were got and whose places are remembered, at most. */
+#define TMEM_HOT 64u
+
 #define TMEM_READY 32u /* extents kept ready, at most; a sixteenth of the capacity, too */
 
 /* ---- client, worker, engine ---- */
@@ -50,6 +53,20 @@ struct sweep {
 	uint32_t inside; /* id is the object to go on with, from group on */
 	uint32_t group;
 	struct tmem_object_id id;
+};
+
+/*
+ * Persistent pages to be recoded. They have no put order: passes over the
+ * index find those that were not put or got for so long, then those of half
+ * that age, and so on.
+ */
+struct cold {
+	struct sweep at; /* running: a pass is on its way */
+	uint32_t age;	 /* in puts, that the pass looks for */
+	uint32_t rested; /* the heap's clock when the last pass ended */
+	uint32_t has_rested;
+	uint32_t count; /* places that were found and not recoded yet */
+	uint64_t place[TMEM_GROUP_PAGES];
 };
 
 enum slab_name {
@@ -114,6 +131,7 @@ struct tmem_client {
 	uint32_t dying_pools; /* atomic */
 	uint32_t sweeper;     /* 1 while one worker sweeps; what follows is its own */
 	struct sweep sweep;
+	struct cold cold; /* owned by who recodes, the engine's stepper */
 };
 
 /*
@@ -268,6 +286,7 @@ struct tmem_engine {
 	uint32_t work_size;
 	uint32_t self_size; /* bytes of the extent that holds this */
 	const struct tmem_codec *codec[TMEM_CODEC_COUNT];
+	const struct tmem_codec *dense; /* the one that background steps recode with; NULL: none */
 	struct slab slab[SLAB_COUNT];
 	/* Guarded by L1. */
 	struct tmem_lock lock;
@@ -293,12 +312,20 @@ struct tmem_engine {
 	uint32_t victim_uses;
 	tmem_word reclaim_asked;
 	tmem_word reclaim_given;
-	uint32_t lends;	  /* extents are lent to the host */
-	uint32_t stepper; /* 1 while one worker does background work */
+	uint32_t lends;		 /* extents are lent to the host */
+	uint32_t stepper;	 /* 1 while one worker does background work */
+	tmem_word hot[TMEM_HOT]; /* places of dense pages that were got; 0: none */
+	uint32_t hot_next;
 	/* Under L1: of clients that were destroyed. */
 	struct counters gone;
 	struct gone_heaps gone_heaps;
 };
+
+/* Whether pages of codec number @codec are those that background steps make. */
+static inline int tmem_is_dense(const struct tmem_engine *engine, uint32_t codec)
+{
+	return engine->dense && engine->dense->id == codec;
+}
 
 /* The lock of the slots in key's group: 64 consecutive pages of an object. */
 static inline struct tmem_lock *tmem_shard(struct tmem_engine *engine, const struct key *key)
@@ -440,6 +467,8 @@ void tmem_heap_trim(struct heap *heap, uint64_t bytes);
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes);
 void tmem_heap_charge(struct heap *heap, struct tmem_client *client);
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length);
+int tmem_heap_reserve_aside(struct heap *heap, struct tmem_worker *worker, uint32_t length,
+			    uint32_t codec, uint32_t pool, int apart, struct reserve *reserve);
 void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, uint32_t codec,
 			  uint32_t pool);
 
@@ -483,6 +512,7 @@ static inline int tmem_lend_asked(const struct extent *extent)
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);
 uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units);
+uint64_t tmem_pack_alloc_in_locked(struct heap *heap, struct extent *extent, uint32_t units);
 void tmem_pack_free_locked(struct heap *heap, struct extent *extent, uint32_t unit, uint32_t units);
 void tmem_pack_forget_locked(struct heap *heap, struct extent *extent);
 void tmem_pack_close_locked(struct heap *heap, struct extent *extent);
@@ -498,6 +528,8 @@ int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uin
 uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth);
 uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
 void tmem_order_settle(struct heap *heap);
+uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks);
+int tmem_order_replace_locked(struct heap *heap, uint64_t old, uint64_t fresh);
 void tmem_order_destroy(struct heap *heap);
 
 /* tree.c */
@@ -657,6 +689,13 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 			 uint32_t object, uint32_t first, uint32_t last);
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
+/* get.c */
+int tmem_hold(struct tmem_worker *worker, struct extent *extent);
+
+/* recode.c: no lock held */
+enum recode { RECODE_DENSE, RECODE_FAST };
+void tmem_recode(struct tmem_worker *worker, struct heap *heap, uint64_t place, enum recode into);
+
 /* quota.c */
 uint64_t tmem_bill_of(uint32_t length);
 int tmem_bill(struct tmem_client *client, uint64_t fresh, uint64_t old);
@@ -676,6 +715,10 @@ void tmem_compact_freed_locked(struct heap *heap, struct extent *extent, struct 
 void tmem_dying_add(const struct pool *pool, uint32_t object);
 int tmem_sweep_due(const struct tmem_client *client);
 uint32_t tmem_sweep_client(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget);
+uint32_t tmem_sweep_next_locked(struct tmem_worker *worker, struct pool *pool, struct sweep *sweep,
+				uint32_t *group);
+void tmem_sweep_key(struct tmem_worker *worker, const struct pool *pool,
+		    const struct tmem_object_id *id, uint32_t group, struct key *key);
 
 /* pool.c */
 int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **pool);
@@ -709,6 +752,8 @@ uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counter
 		     uint32_t *codec, const unsigned char **data);
 int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
 		uint32_t length);
+uint32_t tmem_code_page(struct tmem_worker *worker, uint32_t wanted, uint32_t *codec,
+			const unsigned char **data);
 
 int tmem_page_same(const void *page);
 

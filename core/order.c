@@ -151,6 +151,9 @@ static void settle_locked(struct heap *heap)
 	for (; order->read < segment->count; order->read++)
 		set_entry(segment, order->kept++, entry(segment, order->read));
 	segment->count = order->kept;
+	/* What was looked at lies elsewhere now: all of it is looked at again. */
+	if (order->recode == order->cursor)
+		order->recode_at = segment->first;
 }
 
 static void drop_first_locked(struct heap *heap)
@@ -163,6 +166,10 @@ static void drop_first_locked(struct heap *heap)
 		order->last = 0;
 	if (order->before == number)
 		order->before = 0;
+	if (order->recode == number) {
+		order->recode = order->first;
+		order->recode_at = 0;
+	}
 	discard_locked(heap, number);
 }
 
@@ -254,6 +261,10 @@ static int merge_locked(struct heap *heap)
 	before = segment_at(heap, order->before);
 	if (have > TMEM_ORDER_ENTRIES - before->count)
 		return 0;
+	if (order->recode == order->cursor) {
+		order->recode = order->before;
+		order->recode_at = before->count;
+	}
 	for (i = 0; i < have; i++)
 		set_entry(before, before->count + i, entry(segment, segment->first + i));
 	before->count += have;
@@ -327,6 +338,74 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 	if (discarded)
 		give_discarded(heap);
 	return looks;
+}
+
+/* ---- recoding ---- */
+
+/*
+ * The place of the oldest block that recoding has not looked at; 0: none. *@looks: entries looked at. The newest eighth of the
+ * heap, counted in puts, is left alone.
+ */
+uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment;
+	uint64_t place = 0, cold = 0;
+	struct block *block;
+	uint32_t tag;
+
+	tmem_lock(&heap->lock);
+	for (*looks = 0; *looks < LOOKS && !cold; ++*looks) {
+		if (!order->recode)
+			order->recode = order->first;
+		/* What compaction is at holds an entry twice. */
+		if (!order->recode || order->recode == order->cursor)
+			break;
+		segment = segment_at(heap, order->recode);
+		if (order->recode_at < segment->first || order->recode_at > segment->count)
+			order->recode_at = segment->first;
+		if (order->recode_at == segment->count) {
+			if (order->recode == order->last)
+				break;
+			order->recode = segment->next;
+			order->recode_at = 0;
+			continue;
+		}
+		place = entry(segment, order->recode_at);
+		block = alive_locked(heap, segment, place);
+		tag = block ? tmem_peek(&block->tag) : 0;
+		if (block && heap->clock - tmem_peek(&block->time) < heap->live / 8)
+			break;
+		order->recode_at++;
+		if (block && !(tag & TAG_TRIED) && TAG_CODEC(tag) != dense)
+			cold = place;
+	}
+	tmem_unlock(&heap->lock);
+	return cold;
+}
+
+/*
+ * The entry of a block that was recoded leads to its new place. 0: it has
+ * none any more. Compaction may have moved it, but not past recoding.
+ */
+int tmem_order_replace_locked(struct heap *heap, uint64_t old, uint64_t fresh)
+{
+	struct order *order = &heap->order;
+	struct order_segment *segment;
+	uint32_t i;
+
+	if (!order->recode)
+		return 0;
+	segment = segment_at(heap, order->recode);
+	for (i = segment->first; i < segment->count; i++) {
+		if (order->recode == order->cursor && i >= order->kept && i < order->read)
+			continue;
+		if (entry(segment, i) != old)
+			continue;
+		set_entry(segment, i, fresh);
+		return 1;
+	}
+	return 0;
 }
 
 /* Has no segment half compacted, for who walks them. */

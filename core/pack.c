@@ -175,34 +175,26 @@ void tmem_pack_moved_locked(struct heap *heap, struct extent *extent)
 	tmem_extent_link(heap->client->engine, &heap->packed[class], extent);
 }
 
-static uint32_t find_bin(const struct heap *heap, uint32_t units)
+/* The bin of the smallest free block that is large enough, by a map of bins; 0: there is none. */
+static uint32_t find_bin(const uint64_t used[TMEM_BINS / 64], uint32_t units)
 {
 	uint32_t bin = bin_of(units), word = bin / 64;
-	uint64_t map = heap->bins_used[word] & (~0ull << (bin % 64));
+	uint64_t map = used[word] & (~0ull << (bin % 64));
 
 	while (!map) {
 		if (++word == TMEM_BINS / 64)
 			return 0;
-		map = heap->bins_used[word];
+		map = used[word];
 	}
 	return word * 64 + tmem_lowest(map);
 }
 
-/*
- * A used block of @units (at most TMEM_BLOCK_UNITS) with only TAG_USED and
- * its neighbour's flag set. Its place, or 0 where no free block is large enough.
- */
-uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units)
+/* The first @units of the first free block in the extent's @bin. Its place. */
+static uint64_t cut_locked(struct heap *heap, struct extent *extent, uint32_t bin, uint32_t units)
 {
-	struct extent *extent;
-	struct block *block;
-	uint32_t bin = find_bin(heap, units), unit, all;
+	uint32_t unit = extent->bins->head[bin] - 1, all;
+	struct block *block = tmem_block(extent, unit);
 
-	if (!bin)
-		return 0;
-	extent = tmem_extent(heap->client->engine, heap->bin[bin]);
-	unit = extent->bins->head[bin] - 1;
-	block = tmem_block(extent, unit);
 	all = block->tag & TAG_UNITS;
 	remove_locked(heap, extent, unit, all);
 	tmem_store(&block->tag, (uint32_t)TAG_USED);
@@ -211,6 +203,27 @@ uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units)
 	else if (unit + all < units_of(extent))
 		tmem_fetch_and_full(&tmem_block(extent, unit + all)->tag, ~TAG_PREV_FREE);
 	return tmem_place(extent, unit);
+}
+
+/*
+ * A used block of @units (at most TMEM_BLOCK_UNITS) with only TAG_USED and
+ * its neighbour's flag set. Its place, or 0 where no free block is large enough.
+ */
+uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units)
+{
+	uint32_t bin = find_bin(heap->bins_used, units);
+
+	if (!bin)
+		return 0;
+	return cut_locked(heap, tmem_extent(heap->client->engine, heap->bin[bin]), bin, units);
+}
+
+/* The same in one extent, EXTENT_PACKED and in the heap's lists. */
+uint64_t tmem_pack_alloc_in_locked(struct heap *heap, struct extent *extent, uint32_t units)
+{
+	uint32_t bin = find_bin(extent->bins->used, units);
+
+	return bin ? cut_locked(heap, extent, bin, units) : 0;
 }
 
 /* A used block becomes free, together with its free neighbours. */

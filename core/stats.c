@@ -33,6 +33,8 @@ static void add_tally(struct tmem_stats *stats, int persistent, const struct tot
 	uint64_t pages = tally->pages + tally->slots;
 	uint64_t payload = tally->payload + tally->slots * TMEM_PAGE_SIZE;
 
+	stats->dense_pages += tally->dense;
+	stats->dense_payload += tally->dense_payload;
 	if (persistent) {
 		stats->persistent_pages += pages;
 		stats->persistent_bytes += units * TMEM_UNIT;

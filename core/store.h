@@ -86,6 +86,7 @@ struct block {
 #define TAG_PIN			    0x00200000u /* times the pins, at most 127 */
 #define TAG_PINS		    0x0fe00000u
 #define TAG_ZOMBIE		    0x10000000u /* freed while pinned: the last reader frees it */
+#define TAG_TRIED		    0x20000000u /* recoding has looked at it and left it as it is */
 #define TAG_PREV_FREE		    0x40000000u
 #define TAG_USED		    0x80000000u
 #define TAG_UNITS		    0x0003ffffu /* of a free block */
@@ -106,7 +107,9 @@ enum extent_state {
 struct tally {
 	uint32_t pages;
 	uint32_t units;
-	uint32_t payload; /* bytes */
+	uint32_t payload;	/* bytes */
+	uint32_t dense;		/* of the pages, those of the dense codec */
+	uint32_t dense_payload; /* their bytes */
 };
 
 /* The same of a whole heap. */
@@ -115,6 +118,8 @@ struct total {
 	uint64_t pages; /* in packed ones */
 	uint64_t units;
 	uint64_t payload;
+	uint64_t dense;
+	uint64_t dense_payload;
 };
 
 #define TMEM_BINS 320u
@@ -210,6 +215,9 @@ struct order {
 	uint32_t before; /* the one before it; 0: it is the first */
 	uint32_t read;	 /* entries of it before this one were looked at */
 	uint32_t kept;	 /* and those before this one stay */
+	/* Where recoding is: what is older was looked at. 0: nothing was yet. */
+	uint32_t recode;
+	uint32_t recode_at; /* entry of that segment */
 };
 
 /* ---- heap: a client's blocks of one kind ---- */
@@ -286,6 +294,7 @@ struct heap {
 	uint64_t lends;
 	uint64_t kept;
 	uint64_t taken;
+	uint32_t dense; /* ephemeral: the extent that recoded pages go to; only a hint */
 };
 
 #endif

@@ -41,8 +41,8 @@ static struct pool *pool_by_serial(struct tmem_client *client, uint32_t serial)
 	return NULL;
 }
 
-static void key_of(struct tmem_worker *worker, const struct pool *pool,
-		   const struct tmem_object_id *id, uint32_t group, struct key *key)
+void tmem_sweep_key(struct tmem_worker *worker, const struct pool *pool,
+		    const struct tmem_object_id *id, uint32_t group, struct key *key)
 {
 	struct tmem_handle handle;
 
@@ -62,13 +62,13 @@ static void sweep_object(struct tmem_client *client, struct tmem_worker *worker,
 	struct key key;
 	uint32_t group, taken;
 
-	key_of(worker, pool, &object->id, 0, &key);
+	tmem_sweep_key(worker, pool, &object->id, 0, &key);
 	stripe = &worker->engine->stripe[key.hash % TMEM_STRIPES];
 	tmem_lock(&stripe->lock);
 	group = tmem_group_next_locked(worker->engine, object, 0, &worker->touched);
 	tmem_unlock(&stripe->lock);
 	if (group != TMEM_NO_GROUP) {
-		key_of(worker, pool, &object->id, group, &key);
+		tmem_sweep_key(worker, pool, &object->id, group, &key);
 		taken = tmem_take_group(worker, pool, &key, number, 0, TMEM_GROUP_PAGES - 1);
 		tmem_count(tmem_counters(pool, worker), swept, taken);
 		return;
@@ -158,8 +158,8 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 }
 
 /* The object and group where the pass goes on, in its current bucket. The stripe is locked. */
-static uint32_t next_locked(struct tmem_worker *worker, struct pool *pool, struct sweep *sweep,
-			    uint32_t *group)
+uint32_t tmem_sweep_next_locked(struct tmem_worker *worker, struct pool *pool, struct sweep *sweep,
+				uint32_t *group)
 {
 	struct tmem_engine *engine = worker->engine;
 	uint32_t root = *tmem_directory_bucket_at(pool, sweep->bucket), number;
@@ -270,7 +270,7 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 		}
 		stripe = &engine->stripe[sweep->bucket % TMEM_STRIPES];
 		tmem_lock(&stripe->lock);
-		number = next_locked(worker, pool, sweep, &group);
+		number = tmem_sweep_next_locked(worker, pool, sweep, &group);
 		if (number) {
 			object = tmem_object_at(pool->objects, number);
 			sweep->inside = 1;
@@ -280,7 +280,7 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 		tmem_unlock(&stripe->lock);
 		worker->touched++;
 		if (number) {
-			key_of(worker, pool, &sweep->id, group, &key);
+			tmem_sweep_key(worker, pool, &sweep->id, group, &key);
 			clear_dead(worker, pool, &key, number);
 			return 1;
 		}

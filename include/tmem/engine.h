@@ -66,6 +66,17 @@ void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *wo
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget);
 
 /*
+ * More background work, by the codec that has recode(), if one was given:
+ * pages that nobody wants soon are stored anew by it, the oldest put first,
+ * where their client has them compressed at all; persistent ones that were got
+ * since go back to their client's codec. Of each kind the newest eighth stays
+ * as it is. At most @budget units, each one page recoded or 64 looked at. The
+ * number done; 0: nothing to do now, or another worker does background work.
+ */
+uint32_t tmem_engine_recode(struct tmem_engine *engine, struct tmem_worker *worker,
+			    uint32_t budget);
+
+/*
  * Drops whole ephemeral extents, the least valuable first, until @bytes are
  * back with the host. The bytes given back; time in proportion to them.
  */

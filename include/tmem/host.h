@@ -52,7 +52,7 @@ enum tmem_codec_id {
 	TMEM_CODEC_RAW = 0,    /* the page as it is */
 	TMEM_CODEC_SAME = 1,   /* one 64-bit word, repeated; no data for zero */
 	TMEM_CODEC_LZ4 = 2,    /* an LZ4 block */
-	TMEM_CODEC_ZSTD = 3,   /* a zstd frame */
+	TMEM_CODEC_ZSTD = 3,   /* a dictionary's number or 0, and a zstd frame without its magic */
 	TMEM_CODEC_SMALL = 4,  /* the engine's own, for worlds without libraries */
 	TMEM_CODEC_VECTOR = 5, /* vector v1 */
 	TMEM_CODEC_COUNT = 16  /* ids are below this */
@@ -72,6 +72,18 @@ struct tmem_codec {
 	/* @length bytes back into one page: 0, or -TMEM_EIO. Total over all inputs. */
 	int (*decompress)(const struct tmem_codec *codec, void *work, const void *src,
 			  uint32_t length, void *page);
+	/*
+	 * As compress(), of the codec that tmem_engine_recode() is to use; NULL in
+	 * all others. Pages of one @family may be alike: they are one client's, of
+	 * one kind. One worker at a time calls it.
+	 */
+	uint32_t (*recode)(const struct tmem_codec *codec, void *work, uint32_t family,
+			   const void *page, void *dst, uint32_t room);
+	/*
+	 * No page of @family is left, nobody is decompressing one, and the number
+	 * may come again for others. Not while recode() runs. May be NULL.
+	 */
+	void (*forget)(const struct tmem_codec *codec, uint32_t family);
 	void *context; /* the host's */
 };
 

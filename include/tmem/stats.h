@@ -35,7 +35,10 @@
 	X(bytes_coded_out, "bytes", "bytes that these took after compression")                   \
 	X(evicted, "operations", "pages dropped one by one, to make room")                       \
 	X(evicted_capped, "operations", "of these, those of a client that was at its cap")       \
-	X(swept, "operations", "pages of flushed objects and destroyed pools freed in steps")
+	X(swept, "operations", "pages of flushed objects and destroyed pools freed in steps")    \
+	X(recoded, "operations", "pages that background steps stored anew by the dense codec")   \
+	X(recoded_back, "operations", "dense pages that were got, and stored fast again")        \
+	X(recoded_poor, "operations", "tries that the dense codec did not pay on, or failed")
 
 /* What is: per pool, client and host. */
 #define TMEM_GAUGES(X)                                                                   \
@@ -45,6 +48,8 @@
 	X(persistent_pages, "pages", "persistent pages stored now, dying ones included") \
 	X(persistent_bytes, "bytes", "bytes of their blocks, headers included")          \
 	X(persistent_payload, "bytes", "bytes of their payload alone")                   \
+	X(dense_pages, "pages", "of both kinds, those of the dense codec")               \
+	X(dense_payload, "bytes", "bytes of their payload alone")                        \
 	X(objects, "objects", "objects that pages are filed under")                      \
 	X(index_bytes, "bytes",                                                          \
 	  "bytes of the records that find the pages; a pool's first buckets are not counted")

@@ -256,7 +256,11 @@ static int batch_flush_object(struct rig *rig, uint32_t worker, int client,
 
 static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)
 {
-	return tmem_engine_step(of(rig)->engine, worker_of(rig, worker), budget);
+	uint32_t done = tmem_engine_step(of(rig)->engine, worker_of(rig, worker), budget);
+
+	if (rig->setup.recode)
+		done += tmem_engine_recode(of(rig)->engine, worker_of(rig, worker), budget);
+	return done;
 }
 
 static void take(struct rig *rig, unsigned int pages)

@@ -88,6 +88,64 @@ static int never_decompress(const struct tmem_codec *codec, void *work, const vo
 	return -TMEM_EIO;
 }
 
+/* The dense codec of tests: a page of page.h is its tag and what fills it up to a length. */
+struct dense_block {
+	uint64_t tag;
+	uint64_t length; /* of the block */
+};
+
+/*
+ * Of eight tags one fails, one claims to have written more than there is room
+ * for, and the others become blocks of some tens or hundreds of bytes.
+ */
+static uint32_t dense_recode(const struct tmem_codec *codec, void *work, uint32_t family,
+			     const void *page, void *dst, uint32_t room)
+{
+	struct dense_block block;
+	uint64_t state;
+
+	memcpy(&block.tag, page, sizeof(block.tag));
+	state = block.tag;
+	switch (rng_below(&state, 8)) {
+	case 0:
+		return 0;
+	case 1:
+		memset(dst, 0xee, room);
+		return room + 1 + (uint32_t)rng_below(&state, 5000);
+	}
+	block.length = sizeof(block) + rng_below(&state, 700);
+	if (block.length > room || !page_holds(page, block.tag))
+		return 0;
+	memset(dst, (int)block.tag, block.length);
+	memcpy(dst, &block, sizeof(block));
+	return (uint32_t)block.length;
+}
+
+static uint32_t dense_compress(const struct tmem_codec *codec, void *work, const void *page,
+			       void *dst, uint32_t room)
+{
+	return dense_recode(codec, work, 0, page, dst, room);
+}
+
+static int dense_decompress(const struct tmem_codec *codec, void *work, const void *src,
+			    uint32_t length, void *page)
+{
+	const unsigned char *byte = src;
+	struct dense_block block;
+	uint32_t i;
+
+	if (length < sizeof(block))
+		return -TMEM_EIO;
+	memcpy(&block, src, sizeof(block));
+	if (block.length != length)
+		return -TMEM_EIO;
+	for (i = sizeof(block); i < length; i++)
+		if (byte[i] != (unsigned char)block.tag)
+			return -TMEM_EIO;
+	page_fill(page, block.tag);
+	return 0;
+}
+
 static const struct tmem_codec lz4 = {
 	.id = TMEM_CODEC_LZ4,
 	.name = "lz4",
@@ -114,6 +172,14 @@ static const struct tmem_codec liar = {
 	.decompress = never_decompress,
 };
 
-const struct tmem_codec *const test_codecs[] = {&lz4,  &ruler,	    &mute,
+static const struct tmem_codec dense = {
+	.id = CODEC_DENSE,
+	.name = "dense",
+	.compress = dense_compress,
+	.decompress = dense_decompress,
+	.recode = dense_recode,
+};
+
+const struct tmem_codec *const test_codecs[] = {&lz4,  &ruler,	    &mute,	 &dense,
 						&liar, &tmem_small, &tmem_vector};
 const uint32_t test_codec_count = sizeof(test_codecs) / sizeof(test_codecs[0]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Codecs that tests give to an engine: lz4 as hosts use it, and three whose
+ * Codecs that tests give to an engine: lz4 as hosts use it, and four whose
  * behaviour is set by the test, for what no honest codec does on demand.
  */
 #ifndef TESTS_CODECS_H
@@ -12,7 +12,8 @@
 enum {
 	CODEC_RULER = 8, /* pages of codec_ruler_page() become exactly as long as they say */
 	CODEC_MUTE = 9,	 /* never manages to compress */
-	CODEC_LIAR = 10	 /* compresses, and then cannot decompress */
+	CODEC_LIAR = 10, /* compresses, and then cannot decompress */
+	CODEC_DENSE = 11 /* recodes pages of page.h, and now and then fails to */
 };
 
 extern const struct tmem_codec *const test_codecs[];

@@ -42,7 +42,8 @@ struct rig_setup {
 	uint32_t extent_size; /* 0: 64 KiB */
 	uint32_t workers;     /* 0: 1 */
 	uint64_t seed;
-	bool lend; /* ephemeral extents are lent to the host, for take() */
+	bool lend;   /* ephemeral extents are lent to the host, for take() */
+	bool recode; /* steps recode cold pages too */
 };
 
 struct backend;
