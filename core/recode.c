@@ -108,7 +108,7 @@ static int read_page(struct tmem_worker *worker, struct source *source)
 		return -TMEM_ENOENT;
 	return raw ? 0
 		   : tmem_decode(worker, SLOT_CODEC(source->slot), worker->coded,
-				     SLOT_LENGTH(source->slot));
+				 SLOT_LENGTH(source->slot));
 }
 
 /* A block that is not worth another try, until its page is put again. */
@@ -293,8 +293,7 @@ void tmem_recode(struct tmem_worker *worker, struct heap *heap, uint64_t place, 
 	if (turned)
 		tmem_release(source.pool, source.slot, source.generation, 0);
 	else
-		tmem_heap_free(heap, fresh, TAG_POOL(source.block.tag),
-			       reserve.extent->generation);
+		tmem_heap_free(heap, fresh, TAG_POOL(source.block.tag), reserve.extent->generation);
 	tmem_store_release(&worker->held, 0u);
 	counters = tmem_counters(source.pool, worker);
 	if (into == RECODE_FAST)

@@ -324,7 +324,7 @@ static const struct scenario scenarios[] = {
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 static const struct rig_setup setup = {
-	.capacity = 16 * MIB, .extent_size = 65536, .seed = 3, .lend = true};
+	.capacity = 16 * MIB, .extent_size = 65536, .seed = 3, .lend = true, .recode = true};
 
 /* How many requests were refused. */
 static uint64_t once(const struct scenario *s, uint64_t nth, bool for_good)

@@ -92,6 +92,7 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 		.workers = CREW_THREADS,
 		.seed = seed,
 		.lend = variety->lent,
+		.recode = true,
 	};
 	uint64_t allocation = 0;
 	uint32_t i;

@@ -398,7 +398,8 @@ static void report(const struct owner *owner, uint32_t audits, uint64_t pages)
 
 static void run(uint64_t seconds, uint64_t seed)
 {
-	struct rig_setup setup = {.capacity = 8u << 20, .workers = RIG_WORKERS, .seed = seed};
+	struct rig_setup setup = {
+		.capacity = 8u << 20, .workers = RIG_WORKERS, .seed = seed, .recode = true};
 	struct owner owner[THREADS];
 	struct tmem_stats stats;
 	const struct timespec half_a_second = {.tv_nsec = 500000000};

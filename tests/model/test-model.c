@@ -61,6 +61,17 @@ static void record(const struct options *o, struct twin *twin)
 	twin_stop(twin);
 }
 
+/* A run in which pages never changed their codec would prove nothing about that. */
+static void must_have_recoded(struct rig *rig)
+{
+	const struct tmem_stats stats = rig_stats(rig, -1, -1);
+
+	printf("%" PRIu64 " pages recoded, %" PRIu64 " of them back again, %" PRIu64
+	       " tried in vain\n",
+	       stats.recoded, stats.recoded_back, stats.recoded_poor);
+	MUST(stats.recoded && stats.recoded_back && stats.recoded_poor);
+}
+
 static void run(const struct backend *backend, const struct options *o, struct twin *twin)
 {
 	struct rig_setup setup = {
@@ -69,6 +80,7 @@ static void run(const struct backend *backend, const struct options *o, struct t
 		.extent_size = o->extent,
 		.seed = o->seed,
 		.lend = o->lend,
+		.recode = true,
 	};
 	struct choices choices = {.state = o->seed}, takes = {.state = ~o->seed};
 
@@ -84,6 +96,8 @@ static void run(const struct backend *backend, const struct options *o, struct t
 			twin->rig->backend->take(twin->rig, (unsigned int)choose(&takes, 4));
 	}
 	last = rig_stats(twin->rig, -1, -1);
+	if (o->operations >= 200000)
+		must_have_recoded(twin->rig);
 	twin_stop(twin);
 }
 

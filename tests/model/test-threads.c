@@ -271,7 +271,8 @@ static void run(const struct backend *backend, uint64_t seed)
 				  .persistent = 2u << 20,
 				  .extent_size = extent,
 				  .workers = THREADS,
-				  .seed = seed};
+				  .seed = seed,
+				  .recode = true};
 	const uint64_t uuid[2] = {1, 2};
 	struct actor actor[THREADS];
 	uint64_t joins = 0;

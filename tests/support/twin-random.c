@@ -231,6 +231,7 @@ void twin_start_chosen(struct twin *twin, uint8_t first, struct choices *choices
 		.capacity = (2 + first % 7ull) << 20,
 		.extent_size = 16384u << choose(choices, 8),
 		.seed = 1,
+		.recode = true,
 	};
 	uint64_t nth;
 
