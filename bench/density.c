@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * density.lz4: pages stored per GiB of memory, beside zram with the same codec
- * and the same pages. Memory is counted whole: ours as what this process grew
+ * density.*: pages stored per GiB of memory, beside zram with the same pages;
+ * lz4 beside its lz4, and what recoding makes of them beside its lzo-rle, which
+ * is what it has if nobody chooses. Memory is counted whole: ours as what this process grew
  * by, page tables included; zram's as mem_used_total and 24 bytes per page for
  * its table and handles, which it does not count.
  */
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dense.h"
 #include "engine.h"
 
 #define ZRAM_SYS      "/sys/block/zram0/"
@@ -84,7 +86,7 @@ static void on_signal(int number)
 }
 
 /* 0, or -1 with @why. */
-static int zram_open(uint64_t bytes, char *why, size_t size)
+static int zram_open(uint64_t bytes, const char *algorithm, char *why, size_t size)
 {
 	char text[32];
 	int bad;
@@ -101,8 +103,8 @@ static int zram_open(uint64_t bytes, char *why, size_t size)
 		snprintf(why, size, ZRAM_DEV " is in use; it is not touched");
 		return -1;
 	}
-	if (!sys_is(ZRAM_SYS "comp_algorithm", "lz4")) {
-		snprintf(why, size, "this kernel's zram has no lz4");
+	if (!sys_is(ZRAM_SYS "comp_algorithm", algorithm)) {
+		snprintf(why, size, "this kernel's zram has no %s", algorithm);
 		return -1;
 	}
 	signal(SIGINT, on_signal);
@@ -110,7 +112,7 @@ static int zram_open(uint64_t bytes, char *why, size_t size)
 	signal(SIGHUP, on_signal);
 	zram_is_ours = 1;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
-	bad = sys_write(ZRAM_SYS "comp_algorithm", "lz4");
+	bad = sys_write(ZRAM_SYS "comp_algorithm", algorithm);
 	if (bad == 0)
 		bad = sys_write(ZRAM_SYS "disksize", text);
 	if (bad == 0) {
@@ -124,8 +126,8 @@ static int zram_open(uint64_t bytes, char *why, size_t size)
 }
 
 /* Bytes that zram holds for @count pages; 0 with @why. */
-static double zram_bytes(struct bench *bench, uint32_t count, double *payload, char *why,
-			 size_t size)
+static double zram_bytes(struct bench *bench, uint32_t count, const char *algorithm,
+			 double *payload, char *why, size_t size)
 {
 	const struct bench_corpus *corpus = &bench->corpus;
 	unsigned char *chunk = bench_memory_map(CHUNK_PAGES * BENCH_PAGE);
@@ -134,7 +136,7 @@ static double zram_bytes(struct bench *bench, uint32_t count, double *payload, c
 	uint32_t i, j;
 	FILE *in;
 
-	if (zram_open((uint64_t)count * BENCH_PAGE, why, size) != 0)
+	if (zram_open((uint64_t)count * BENCH_PAGE, algorithm, why, size) != 0)
 		goto close;
 	for (i = 0; i < count; i += CHUNK_PAGES) {
 		for (j = 0; j < CHUNK_PAGES; j++)
@@ -164,12 +166,27 @@ close:
 	return bytes;
 }
 
-/* Bytes that this process grew by for @count pages; 0 with @why. */
-static double our_bytes(struct bench *bench, uint32_t count, struct tmem_stats *stats, char *why,
-			size_t size)
+/* Recodes all that is cold, and gives back the extents that were emptied by it. */
+static void recode_all(struct bench_engine *engine, struct tmem_dense *dense)
+{
+	struct tmem_stats stats;
+
+	while (tmem_engine_recode(engine->engine, engine->worker, 64) != 0)
+		if (tmem_dense_wants_training(dense))
+			(void)tmem_dense_train(dense);
+	bench_engine_settle(engine);
+	tmem_engine_stats(engine->engine, &stats);
+	(void)tmem_engine_reclaim(engine->engine, engine->worker,
+				  stats.freeable - stats.extent_bytes);
+}
+
+/* Bytes that this process grew by for @count pages; 0 with @why. @dense: recoded; NULL: as put. */
+static double our_bytes(struct bench *bench, uint32_t count, struct tmem_dense *dense,
+			struct tmem_stats *stats, char *why, size_t size)
 {
 	struct bench_setup setup = {.codec = TMEM_CODEC_LZ4,
-				    .bytes = (uint64_t)count * BENCH_PAGE + (64u << 20)};
+				    .bytes = (uint64_t)count * BENCH_PAGE + (64u << 20),
+				    .dense = dense ? tmem_dense_codec(dense) : NULL};
 	uint64_t before = bench_memory_resident(), after, failed = 0;
 	struct bench_store store;
 	struct bench_engine engine;
@@ -193,6 +210,8 @@ static double our_bytes(struct bench *bench, uint32_t count, struct tmem_stats *
 		if ((i & 255) == 255)
 			bench_engine_settle(&engine);
 	}
+	if (dense != NULL)
+		recode_all(&engine, dense);
 	after = bench_memory_resident();
 	tmem_engine_stats(engine.engine, stats);
 	if (failed != 0 || stats->ephemeral_pages != count)
@@ -204,19 +223,21 @@ static double our_bytes(struct bench *bench, uint32_t count, struct tmem_stats *
 	return why[0] == '\0' && after > before ? (double)(after - before) : 0;
 }
 
-void bench_density(struct bench *bench)
+static void density(struct bench *bench, const char *name, struct tmem_dense *dense,
+		    const char *algorithm)
 {
-	const char *const name = "density.lz4";
 	uint32_t count = (bench->quick ? 1u << 17 : 1u << 19) & ~(CHUNK_PAGES - 1);
-	struct bench_row row = {
-		.unit = "pages/GiB", .higher_is_better = 1, .n = 1, .peer = "zram lz4"};
+	struct bench_row row = {.unit = "pages/GiB",
+				.higher_is_better = 1,
+				.n = 1,
+				.peer = dense ? "zram lzo-rle" : "zram lz4"};
 	struct tmem_stats stats;
 	double ours, zram = 0, payload = 0;
 
 	snprintf(row.name, sizeof(row.name), "%s", name);
-	ours = our_bytes(bench, count, &stats, row.why, sizeof(row.why));
+	ours = our_bytes(bench, count, dense, &stats, row.why, sizeof(row.why));
 	if (ours > 0)
-		zram = zram_bytes(bench, count, &payload, row.why, sizeof(row.why));
+		zram = zram_bytes(bench, count, algorithm, &payload, row.why, sizeof(row.why));
 	if (row.why[0] != '\0' || ours <= 0 || zram <= 0) {
 		bench_results_skip(&bench->results, name, row.unit,
 				   row.why[0] ? row.why : "resident memory did not grow");
@@ -227,11 +248,25 @@ void bench_density(struct bench *bench)
 	row.peer_value = count * (double)(1u << 30) / zram;
 	snprintf(row.note, sizeof(row.note),
 		 "bytes per page: ours %.1f (payload %.1f, blocks %.1f, extents %.1f, records "
-		 "%.1f), "
-		 "zram %.1f (payload %.1f)",
+		 "%.1f), zram %.1f (payload %.1f); %.0f %% dense",
 		 ours / count, (double)stats.ephemeral_payload / count,
 		 (double)stats.ephemeral_bytes / count, (double)stats.extent_bytes / count,
-		 (double)stats.meta_bytes / count, zram / count, payload / count);
+		 (double)stats.meta_bytes / count, zram / count, payload / count,
+		 100.0 * (double)stats.dense_pages / count);
 	bench_progress("%s: %.3f of zram (%s)", name, row.value / row.peer_value, row.note);
 	(void)bench_results_add(&bench->results, &row);
+}
+
+void bench_density(struct bench *bench)
+{
+	struct tmem_dense *dense = NULL;
+
+	density(bench, "density.lz4", NULL, "lz4");
+	if (tmem_dense_create(1, &dense) != 0) {
+		bench_results_skip(&bench->results, "density.dense", "pages/GiB",
+				   "no memory for zstd's contexts");
+		return;
+	}
+	density(bench, "density.dense", dense, "lzo-rle");
+	tmem_dense_destroy(dense);
 }

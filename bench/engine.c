@@ -110,14 +110,14 @@ static int fault(struct bench_engine *engine, const char *what, int code)
 int bench_engine_open(struct bench_engine *engine, struct bench_store *store,
 		      const struct bench_setup *setup)
 {
-	static const struct tmem_codec *codecs[3];
+	static const struct tmem_codec *codecs[4];
 	struct tmem_config config = {
 		.size = sizeof(config),
 		.workers = setup->workers ? setup->workers : 1,
 		.capacity = setup->bytes,
 		.persistent = setup->allocation,
 		.hash_seed = {0x5eed, 0xfeed},
-		.codec_count = 3,
+		.codec_count = setup->dense ? 4 : 3,
 		.codecs = codecs,
 		.host_ops = &kept_ops,
 		.host = store,
@@ -133,6 +133,7 @@ int bench_engine_open(struct bench_engine *engine, struct bench_store *store,
 	codecs[0] = &tmem_lz4;
 	codecs[1] = &tmem_small;
 	codecs[2] = tmem_vector_here();
+	codecs[3] = setup->dense;
 	memset(engine, 0, sizeof(*engine));
 	engine->store = store;
 	code = tmem_engine_create(&config, &engine->engine);

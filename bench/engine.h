@@ -37,11 +37,12 @@ struct bench_engine {
 };
 
 struct bench_setup {
-	uint32_t workers;    /* 0: 1 */
-	uint64_t bytes;	     /* capacity of the engine */
-	uint32_t pool_flags; /* TMEM_POOL_* */
-	uint8_t codec;	     /* for new puts */
-	uint64_t allocation; /* of the client; 0 for ephemeral pools */
+	uint32_t workers;		/* 0: 1 */
+	uint64_t bytes;			/* capacity of the engine */
+	uint32_t pool_flags;		/* TMEM_POOL_* */
+	uint8_t codec;			/* for new puts */
+	const struct tmem_codec *dense; /* that recodes cold pages; NULL: none */
+	uint64_t allocation;		/* of the client; 0 for ephemeral pools */
 };
 
 /* 0 or a negative code. With @keep extents stay populated between engines. */

@@ -51,6 +51,7 @@ static const struct target {
 	{"reclaim.sweep", BENCH_RATIO_AT_MOST, 0, 1.00},
 	{"store.util", BENCH_VALUE_AT_LEAST, 0.94, 0.96},
 	{"density.lz4", BENCH_RATIO_AT_LEAST, 0.96, 1.00},
+	{"density.dense", BENCH_RATIO_AT_LEAST, 1.30, 1.30},
 };
 
 static const struct target *target_of(const char *name)
