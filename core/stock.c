@@ -74,7 +74,7 @@ void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint6
 		place = tmem_heap_slot_locked(heap, extent, stock->word);
 		if (!place)
 			break;
-		heap->clock++;
+		tmem_bump(&heap->clock, 1u);
 		tmem_heap_tag_locked(heap, place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, pool);
 		tmem_order_append_locked(heap, place, heap->clock);
 		slot = tmem_place_unit(place) / TMEM_PAGE_UNITS % 64;
