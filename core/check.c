@@ -692,7 +692,7 @@ static __attribute__((noinline)) int check_slabs(struct walk *walk)
 	return 0;
 }
 
-static int check_engine(struct walk *walk)
+static __attribute__((noinline)) int check_engine(struct walk *walk)
 {
 	struct tmem_engine *engine = walk->engine;
 	struct tmem_client *client;

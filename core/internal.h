@@ -675,12 +675,7 @@ void tmem_stock_forget_locked(struct heap *heap, struct extent *extent);
 int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number);
 void tmem_stock_give_back_all(struct tmem_engine *engine);
 
-/* Nothing that any worker has left, or in hand, is missing from a figure afterwards. */
-static inline void tmem_settle_all(struct tmem_engine *engine)
-{
-	tmem_pending_settle_all(engine);
-	tmem_stock_give_back_all(engine);
-}
+void tmem_settle_all(struct tmem_engine *engine);
 
 /* put.c, get.c, flush.c, evict.c */
 int tmem_take(struct tmem_worker *worker, struct pool *pool, const struct key *key, uint64_t only);
