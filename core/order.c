@@ -342,9 +342,34 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 
 /* ---- recoding ---- */
 
+static int is_young_locked(const struct heap *heap, const struct block *block)
+{
+	return heap->clock - tmem_peek(&block->time) < heap->live / 8;
+}
+
 /*
- * The place of the oldest block that recoding has not looked at; 0: none. *@looks: entries looked at. The newest eighth of the
- * heap, counted in puts, is left alone.
+ * Whether a block that is young has left the entry at @i behind: a slot that
+ * was given back unused and taken again has a second entry, where it was put.
+ * Times only grow along the order, so an old block after it says so.
+ */
+static int is_left_behind_locked(const struct heap *heap, const struct order_segment *segment,
+				 uint32_t i)
+{
+	uint32_t end = tmem_min32(segment->count, i + 1 + LOOKS);
+	const struct block *block;
+
+	while (++i < end) {
+		block = alive_locked(heap, segment, entry(segment, i));
+		if (block && !is_young_locked(heap, block))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * The place of the oldest block that recoding has not looked at; 0: none.
+ * *@looks: entries looked at. The newest eighth of the heap, counted in puts,
+ * is left alone.
  */
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 {
@@ -374,8 +399,11 @@ uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 		place = entry(segment, order->recode_at);
 		block = alive_locked(heap, segment, place);
 		tag = block ? tmem_peek(&block->tag) : 0;
-		if (block && heap->clock - tmem_peek(&block->time) < heap->live / 8)
-			break;
+		if (block && is_young_locked(heap, block)) {
+			if (!is_left_behind_locked(heap, segment, order->recode_at))
+				break;
+			block = NULL;
+		}
 		order->recode_at++;
 		if (block && !(tag & TAG_TRIED) && TAG_CODEC(tag) != dense)
 			cold = place;
