@@ -170,20 +170,6 @@ static uint32_t recode_hot(struct tmem_engine *engine, struct tmem_worker *worke
 
 /* ---- all of it ---- */
 
-/* One unit for each heap, @budget at most. */
-static uint32_t recode_client(struct tmem_client *client, struct tmem_worker *worker,
-			      uint32_t budget)
-{
-	struct heap *heap;
-	uint32_t done = 0;
-
-	if (tmem_load(&client->state) != CLIENT_ALIVE)
-		return 0;
-	for (heap = &client->heap[0]; heap && done < budget; heap = tmem_load_acquire(&heap->next))
-		done += recode_oldest(worker, heap);
-	return done < budget ? done + recode_persistent(client, worker) : done;
-}
-
 /* The first client; others join in front of it, and none leaves while this worker steps. */
 static struct tmem_client *first_of(struct tmem_engine *engine)
 {
@@ -195,10 +181,42 @@ static struct tmem_client *first_of(struct tmem_engine *engine)
 	return client;
 }
 
+/*
+ * One unit for each heap, @budget at most, from the one on that is next: however
+ * small the budgets, a client with more and more cold pages is not the only one.
+ */
+static uint32_t recode_round(struct tmem_engine *engine, struct tmem_worker *worker,
+			     uint32_t budget)
+{
+	uint32_t first = engine->recode_next, turn = 0, done = 0;
+	struct tmem_client *client;
+	struct heap *heap;
+
+	for (client = first_of(engine); client; client = client->next) {
+		if (tmem_load(&client->state) != CLIENT_ALIVE)
+			continue;
+		for (heap = &client->heap[0]; heap; heap = tmem_load_acquire(&heap->next)) {
+			if (turn++ < first)
+				continue;
+			done += recode_oldest(worker, heap);
+			if (done >= budget)
+				goto out;
+		}
+		if (turn++ < first)
+			continue;
+		done += recode_persistent(client, worker);
+		if (done >= budget)
+			goto out;
+	}
+	turn = 0;
+out:
+	engine->recode_next = turn;
+	return done;
+}
+
 uint32_t tmem_engine_recode(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
 {
-	struct tmem_client *client;
-	uint32_t done, before, idle = 0;
+	uint32_t done, before, first, idle = 0;
 
 	worker->touched = 0;
 	if (!engine->dense || !tmem_cas(&engine->stepper, &idle, 1u))
@@ -207,9 +225,10 @@ uint32_t tmem_engine_recode(struct tmem_engine *engine, struct tmem_worker *work
 	done = recode_hot(engine, worker, budget);
 	do {
 		before = done;
-		for (client = first_of(engine); client && done < budget; client = client->next)
-			done += recode_client(client, worker, budget - done);
-	} while (done < budget && done > before);
+		first = engine->recode_next;
+		if (done < budget)
+			done += recode_round(engine, worker, budget - done);
+	} while (done < budget && (done > before || first));
 	tmem_store_release(&engine->stepper, 0u);
 	return done;
 }

@@ -316,6 +316,8 @@ struct tmem_engine {
 	uint32_t stepper;	 /* 1 while one worker does background work */
 	tmem_word hot[TMEM_HOT]; /* places of dense pages that were got; 0: none */
 	uint32_t hot_next;
+	uint32_t
+		recode_next; /* the heap whose turn it is, counted over all clients; the stepper's */
 	/* Under L1: of clients that were destroyed. */
 	struct counters gone;
 	struct gone_heaps gone_heaps;

@@ -253,6 +253,30 @@ static void a_shared_pool_is_recoded_too(void)
 	rig_stop(rig);
 }
 
+/* One unit at a time, as a host does that looks for requests in between. */
+static void heaps_take_turns(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	struct tmem_stats stats;
+	uint32_t i, pool;
+	int client[3];
+
+	for (i = 0; i < 3; i++) {
+		client[i] = client_with(rig, i == 2 ? 8 * MIB : 0, TMEM_CODEC_LZ4);
+		pool = rig_pool(rig, client[i], i == 2 ? TMEM_POOL_PERSISTENT : 0);
+		fill(rig, client[i], pool, PAGE_TEXT, 1000);
+	}
+	for (i = 0; i < 900; i++)
+		rig->backend->step(rig, 0, 1);
+	for (i = 0; i < 3; i++) {
+		stats = rig_stats(rig, client[i], -1);
+		/* Persistent ones are looked for first, which takes units too. */
+		MUST(stats.recoded + stats.recoded_poor > 150);
+		MUST(stats.recoded + stats.recoded_poor < 400);
+	}
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	static const struct {
@@ -272,6 +296,7 @@ int main(void)
 		{"dense pages are counted when their extents are dropped",
 		 dense_pages_are_counted_when_their_extents_are_dropped},
 		{"a shared pool is recoded too", a_shared_pool_is_recoded_too},
+		{"heaps take turns", heaps_take_turns},
 	};
 	uint32_t i;
 
