@@ -124,6 +124,11 @@ uint64_t bench_involuntary_switches(void);
 /* Name, cores, kernel, huge-page modes and load as members of a JSON object. */
 void bench_machine_describe(char *text, size_t size, int core);
 
+/* ---- line.c: the way to another processor ---- */
+
+/* Median time, in ns, for a cache line to another core and back. 0: no other one runs. */
+double bench_line_p50(void);
+
 /* ---- copy.c: the reference ---- */
 
 /* glibc's, whatever the compiler knows of the length. */

@@ -46,10 +46,9 @@ static void other_cores(void)
 		sched_setaffinity(0, sizeof(all), &all);
 }
 
-static pid_t spawn(const char *const *argv)
+pid_t bench_process_fork(void)
 {
 	pid_t parent = getpid(), pid = fork();
-	int null;
 
 	if (pid != 0)
 		return pid;
@@ -57,6 +56,16 @@ static pid_t spawn(const char *const *argv)
 	if (getppid() != parent)
 		_exit(127);
 	other_cores();
+	return 0;
+}
+
+static pid_t spawn(const char *const *argv)
+{
+	pid_t pid = bench_process_fork();
+	int null;
+
+	if (pid != 0)
+		return pid;
 	null = open("/dev/null", O_RDWR);
 	dup2(null, 0);
 	dup2(null, 1);

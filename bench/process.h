@@ -14,6 +14,8 @@ struct bench_process {
 	char dir[64];
 };
 
+/* As fork(): a child on another core than this thread's where there is one, gone with it. */
+pid_t bench_process_fork(void);
 /* A private directory for sockets. 0, or -1 with a sentence on stderr. */
 int bench_process_dir(struct bench_process *process);
 /* 0, or -1. @argv[0] is looked for in $PATH; output goes nowhere. */
