@@ -126,8 +126,11 @@ void bench_machine_describe(char *text, size_t size, int core);
 
 /* ---- line.c: the way to another processor ---- */
 
-/* Median time, in ns, for a cache line to another core and back. 0: no other one runs. */
-double bench_line_p50(void);
+/*
+ * Times, in ns, of @count trips of a cache line to another core and back; how
+ * many there were: fewer where no other core runs.
+ */
+uint32_t bench_line_trips(double *times, uint32_t count);
 
 /* ---- copy.c: the reference ---- */
 

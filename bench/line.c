@@ -6,14 +6,12 @@
 #include "bench.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
 
-#define TRIPS	20000u
 #define GIVE_UP 100000000u /* ns; the other side does not run */
 
 static void answer(uint32_t *line)
@@ -30,44 +28,33 @@ static void answer(uint32_t *line)
 	}
 }
 
-static int trips(uint32_t *line, double *times)
+uint32_t bench_line_trips(double *times, uint32_t count)
 {
+	uint32_t *line =
+		mmap(NULL, BENCH_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t begun, late;
-	uint32_t i, looks;
+	uint32_t i = 0, looks;
+	pid_t pid;
 
-	for (i = 0; i < TRIPS; i++) {
+	if (line == MAP_FAILED)
+		return 0;
+	pid = bench_process_fork();
+	if (pid == 0)
+		answer(line);
+	for (; pid > 0 && i < count; i++) {
 		begun = bench_now();
 		late = begun + GIVE_UP;
 		__atomic_store_n(line, i + 1, __ATOMIC_RELEASE);
 		for (looks = 1; __atomic_load_n(line + 16, __ATOMIC_ACQUIRE) != i + 1; looks++)
 			if (looks % 65536 == 0 && bench_now() > late)
-				return -1;
+				goto out;
 		times[i] = (double)(bench_now() - begun);
 	}
-	return 0;
-}
-
-double bench_line_p50(void)
-{
-	double *times = malloc(TRIPS * sizeof(*times)), median = 0;
-	uint32_t *line =
-		mmap(NULL, BENCH_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = -1;
-
-	if (times == NULL || line == MAP_FAILED)
-		goto out;
-	pid = bench_process_fork();
-	if (pid == 0)
-		answer(line);
-	if (pid < 0)
-		goto out;
-	if (trips(line, times) == 0)
-		median = bench_median(times, TRIPS);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 out:
-	if (line != MAP_FAILED)
-		munmap(line, BENCH_PAGE);
-	free(times);
-	return median;
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	munmap(line, BENCH_PAGE);
+	return i;
 }
