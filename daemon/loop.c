@@ -17,6 +17,9 @@
 /* Events fetched at a time; more wait in the kernel, in its fair order. */
 #define FETCH 32
 
+/* Looks at the rings between two looks at everything else, while they are polled. */
+#define LOOKS 16
+
 /* A loop that is never idle still does background work once in this many rounds. */
 #define IDLE_EVERY 64
 
@@ -118,6 +121,20 @@ static int sleep_time(const struct loop *loop)
 	return loop->work.sleep ? loop->work.sleep(loop->work.arg) : -1;
 }
 
+/* True: there is more to do for the guests. A round that served somebody is over. */
+static bool turn(struct loop *loop)
+{
+	bool more = false;
+	int i;
+
+	for (i = 0; i < LOOKS; i++) {
+		more = loop->work.turn && loop->work.turn(loop->work.arg);
+		if (!more || !loop->polling.active || loop->polling.worked)
+			break;
+	}
+	return more;
+}
+
 int loop_run(struct loop *loop)
 {
 	unsigned int since_idle = 0;
@@ -142,7 +159,7 @@ int loop_run(struct loop *loop)
 
 		/* What an event started may have left background work behind. */
 		more = count > 0;
-		if (loop->work.turn && loop->work.turn(loop->work.arg))
+		if (turn(loop))
 			more = true;
 		polling_round(&loop->polling);
 		if (!loop->work.idle || (more && ++since_idle < IDLE_EVERY))
