@@ -265,14 +265,82 @@ static void count_pages(struct device *device, struct device_request *request, u
 	}
 }
 
+/*
+ * Where the engine takes the next @count pages from: the guest's own memory,
+ * of which it believes nothing that it has not copied. Only a page that does
+ * not lie in one piece goes through the buffer.
+ */
+static enum guest_error find_pages(struct device *device, const struct chain *chain,
+				   struct guest_mem *mem, struct device_request *request,
+				   uint32_t count)
+{
+	uint8_t(*page)[TMEM_PAGE_SIZE] = device->host.pages->page;
+	struct tmem_op *op = &request->op[request->next];
+	enum guest_error error = GUEST_OK;
+	uint32_t i;
+
+	for (i = 0; i < count && !error; i++) {
+		op[i].page =
+			(void *)(uintptr_t)chain_piece(chain, mem, &request->data, TMEM_PAGE_SIZE);
+		if (op[i].page)
+			continue;
+		op[i].page = page[i];
+		error = chain_read(chain, mem, &request->data, page[i], TMEM_PAGE_SIZE);
+	}
+	return error;
+}
+
+/* What was put from memory that went meanwhile is no page: nothing is there then. */
+static void take_back(struct device *device, struct tmem_op *op, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		op[i].code = TMEM_OP_FLUSH;
+	tmem_batch(device->client, device->host.worker, op, count);
+}
+
+static enum guest_error put_pages(struct device *device, const struct chain *chain,
+				  struct guest_mem *mem, struct device_request *request,
+				  uint32_t count)
+{
+	struct tmem_op *op = &request->op[request->next];
+	enum guest_error error = find_pages(device, chain, mem, request, count);
+
+	if (error)
+		return error;
+	guest_mem_begin(mem);
+	tmem_batch(device->client, device->host.worker, op, count);
+	error = guest_mem_end(mem);
+	if (error)
+		take_back(device, op, count);
+	return error;
+}
+
+/* Gets, whose pages go through the buffer, and flushes, which have none. */
+static enum guest_error get_pages(struct device *device, const struct chain *chain,
+				  struct guest_mem *mem, struct device_request *request,
+				  uint32_t count)
+{
+	uint8_t(*page)[TMEM_PAGE_SIZE] = device->host.pages->page;
+	struct tmem_op *op = &request->op[request->next];
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		op[i].page = page[i];
+	tmem_batch(device->client, device->host.worker, op, count);
+	if (request->wire.op != TMEM_WIRE_GET)
+		return GUEST_OK;
+	return give_pages(device, chain, mem, request, count);
+}
+
 /* As many pages as the budget allows. */
 static enum guest_error step_pages(struct device *device, const struct chain *chain,
 				   struct guest_mem *mem, struct device_request *request,
 				   uint32_t *budget)
 {
-	uint8_t(*page)[TMEM_PAGE_SIZE] = device->host.pages->page;
 	enum guest_error error = GUEST_OK;
-	uint32_t i, count;
+	uint32_t count;
 
 	while (request->next < request->wire.count && *budget && !error) {
 		count = request->wire.count - request->next;
@@ -280,17 +348,10 @@ static enum guest_error step_pages(struct device *device, const struct chain *ch
 			count = *budget;
 		if (count > DEVICE_CHUNK)
 			count = DEVICE_CHUNK;
-		if (request->wire.op == TMEM_WIRE_PUT) {
-			error = chain_read(chain, mem, &request->data, page,
-					   (size_t)count * TMEM_PAGE_SIZE);
-			if (error)
-				return error;
-		}
-		for (i = 0; i < count; i++)
-			request->op[request->next + i].page = page[i];
-		tmem_batch(device->client, device->host.worker, &request->op[request->next], count);
-		if (request->wire.op == TMEM_WIRE_GET)
-			error = give_pages(device, chain, mem, request, count);
+		if (request->wire.op == TMEM_WIRE_PUT)
+			error = put_pages(device, chain, mem, request, count);
+		else
+			error = get_pages(device, chain, mem, request, count);
 		count_pages(device, request, count);
 		request->next += count;
 		*budget -= count;

@@ -4,9 +4,10 @@
  * by the engine for one client at a time. doc/protocol.md says what must be
  * true of it. Queue 0 carries EVENT and nothing else.
  *
- * A request is judged whole before it has any effect. Its pages go through a
- * buffer of ours, a few at a time: guest memory is copied there before the
- * engine sees it, and what a get finds is copied to the guest from there.
+ * A request is judged whole before it has any effect. Pages that are put the
+ * engine copies out of the guest's memory itself. What a get finds goes through
+ * a buffer of ours, a few pages at a time: copied straight to where another
+ * processor has just looked it took no less.
  */
 #ifndef TMEMD_DEVICE_H
 #define TMEMD_DEVICE_H

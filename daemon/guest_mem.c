@@ -3,9 +3,10 @@
  * Client memory: mapping, address translation, the copies, the dirty log.
  *
  * How a fault is survived: a copy names its mapping in a thread-local pair
- * before the first byte and clears it after the last. The handler accepts a
- * fault only inside that mapping; anything else is a bug of ours and goes to
- * whoever handled SIGBUS before. Whole mappings are replaced, so one client
+ * before the first byte and clears it after the last; who is handed pieces
+ * names the regions. The handler accepts a fault only inside of what was
+ * named; anything else is a bug of ours and goes to whoever handled SIGBUS
+ * before. Whole mappings are replaced, so one client
  * costs at most one fault per mapping.
  */
 #include "guest_mem.h"
@@ -21,20 +22,37 @@
 
 #define LOG_PAGE 4096u
 
-/* What this thread is touching; read by the handler on the same thread only. */
+/* What this thread is touching, all regions where no map; read by the handler on this thread only. */
 static _Thread_local const struct guest_map *volatile touched_map;
 static _Thread_local struct guest_mem *volatile touched_mem;
 
 static struct sigaction previous_action;
 
+static bool is_inside(const struct guest_map *map, const uint8_t *address)
+{
+	return address >= map->base && (size_t)(address - map->base) < map->mapped;
+}
+
+static const struct guest_map *find_touched(const struct guest_mem *mem, const uint8_t *address)
+{
+	uint32_t i;
+
+	if (touched_map)
+		return is_inside(touched_map, address) ? touched_map : NULL;
+	for (i = 0; mem && i < mem->count; i++) {
+		if (is_inside(&mem->region[i].map, address))
+			return &mem->region[i].map;
+	}
+	return NULL;
+}
+
 static void handle_fault(int signal, siginfo_t *info, void *context)
 {
-	const struct guest_map *map = touched_map;
 	struct guest_mem *mem = touched_mem;
-	uint8_t *address = info->si_addr;
+	const struct guest_map *map = find_touched(mem, info->si_addr);
 	int saved = errno;
 
-	if (map && address >= map->base && (size_t)(address - map->base) < map->mapped &&
+	if (map &&
 	    mmap(map->base, map->mapped, PROT_READ | PROT_WRITE,
 		 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED)
 		mem->dead = 1;
@@ -71,6 +89,7 @@ static enum guest_error touch_end(struct guest_mem *mem)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 	touched_map = NULL;
+	touched_mem = NULL;
 	return mem->dead ? GUEST_ERROR_memory_fault : GUEST_OK;
 }
 
@@ -325,6 +344,26 @@ bool guest_mem_from_user(const struct guest_mem *mem, uint64_t user, uint64_t le
 		return true;
 	}
 	return false;
+}
+
+const uint8_t *guest_mem_piece(struct guest_mem *mem, uint64_t guest, size_t length)
+{
+	uint64_t room;
+	struct guest_region *region = find_region(mem, guest, &room);
+
+	if (!region || room < length)
+		return NULL;
+	return region->map.start + (guest - region->guest);
+}
+
+void guest_mem_begin(struct guest_mem *mem)
+{
+	touch_begin(mem, NULL);
+}
+
+enum guest_error guest_mem_end(struct guest_mem *mem)
+{
+	return touch_end(mem);
 }
 
 enum guest_error guest_mem_read(struct guest_mem *mem, uint64_t guest, void *dst, size_t length)

@@ -3,7 +3,8 @@
  * The memory that a client shares with us: its RAM in regions, and single
  * areas (in-flight region, dirty log). guest_mem.c is the only file that
  * turns a client's address into a pointer and the only one that touches what
- * is behind it, always by copying.
+ * is behind it, always by copying; but for pages that are put, which the
+ * engine copies itself, between guest_mem_begin() and guest_mem_end().
  *
  * The client can take the memory away at any moment, seals or not. The
  * access then raises SIGBUS; a handler puts anonymous memory in its place
@@ -76,6 +77,17 @@ enum guest_error guest_mem_write(struct guest_mem *mem, uint64_t guest, const vo
 /* The same without a mark, for rings, which have a log address of their own. */
 enum guest_error guest_mem_write_unlogged(struct guest_mem *mem, uint64_t guest, const void *src,
 					  size_t length);
+
+/*
+ * Where @length bytes at @guest are; NULL: not in one region. They may be
+ * read, by this thread, only after guest_mem_begin() and before
+ * guest_mem_end(), with no other call for @mem in between; the client can
+ * change them all the while. memory_fault: some went, and what was read is
+ * worth nothing.
+ */
+const uint8_t *guest_mem_piece(struct guest_mem *mem, uint64_t guest, size_t length);
+void guest_mem_begin(struct guest_mem *mem);
+enum guest_error guest_mem_end(struct guest_mem *mem);
 
 enum guest_error guest_mem_set_log(struct guest_mem *mem, int fd, uint64_t offset, uint64_t size);
 /* Marks the pages of a range in the log, where logging is on. */

@@ -420,6 +420,19 @@ void chain_skip(const struct chain *chain, struct chain_place *place, uint64_t l
 	}
 }
 
+const uint8_t *chain_piece(const struct chain *chain, struct guest_mem *mem,
+			   struct chain_place *place, size_t length)
+{
+	const uint8_t *piece;
+
+	if (part_at(chain, place, chain->first_writable, length) != length)
+		return NULL;
+	piece = guest_mem_piece(mem, chain->segment[place->segment].guest + place->offset, length);
+	if (piece)
+		place->offset += (uint32_t)length;
+	return piece;
+}
+
 enum guest_error chain_write_last(const struct chain *chain, struct guest_mem *mem, uint8_t value)
 {
 	uint16_t i = chain->count;

@@ -44,6 +44,12 @@ enum guest_error chain_write(const struct chain *chain, struct guest_mem *mem,
 			     struct chain_place *place, const void *src, size_t length);
 /* Moves on over @length bytes, at most to the end of the chain. */
 void chain_skip(const struct chain *chain, struct chain_place *place, uint64_t length);
+/*
+ * Moves on over @length readable bytes that lie in one segment and one region;
+ * where they are, as of guest_mem_piece(), or NULL.
+ */
+const uint8_t *chain_piece(const struct chain *chain, struct guest_mem *mem,
+			   struct chain_place *place, size_t length);
 /* The last writable byte, where a block device's status goes. */
 enum guest_error chain_write_last(const struct chain *chain, struct guest_mem *mem, uint8_t value);
 

@@ -112,6 +112,51 @@ static void memory_goes_in_the_middle(void **state)
 	it_comes_back(world);
 }
 
+/* The second page of a put goes before it is read: nothing is stored, no zeros and no half page. */
+static void memory_goes_under_a_put(void **state)
+{
+	struct pair *pair = *state;
+	struct world *world = pair->world;
+	struct frontend *fe = &world->fe;
+	struct tmem_req req = dv_req(TMEM_WIRE_PUT);
+	struct fe_desc *first, *second;
+	uint16_t head, spare;
+	uint32_t index;
+
+	for (index = 2; index < 4; index++)
+		assert_int_equal(dv_put(fe, (uint32_t)world->persistent, 4, index, 1), 0);
+	req.form = TMEM_WIRE_RUN;
+	req.count = 2;
+	req.pool = (uint32_t)world->persistent;
+	req.object[0] = 4;
+	req.index = 2;
+	fe->pieces = 1;
+	fe->indirect = false;
+	dv_fill(pages[0], 2);
+	dv_fill(pages[1], 2);
+	head = dv_start(fe, DV_QUEUE, &req, NULL, pages);
+	spare = fe->queue[DV_QUEUE].free[fe->queue[DV_QUEUE].free_count - 1];
+	first = fe_desc(fe, DV_QUEUE, head);
+	second = fe_desc(fe, DV_QUEUE, spare);
+	*second = *first;
+	second->guest = fe_guest(FE_RAM - TMEM_PAGE_SIZE);
+	second->length = TMEM_PAGE_SIZE;
+	first->length -= TMEM_PAGE_SIZE;
+	first->next = spare;
+	assert_int_equal(ftruncate(fe->memory, FE_RAM - TMEM_PAGE_SIZE), 0);
+	fe_kick(fe, DV_QUEUE);
+	harness_pump_for(world->harness, 20);
+	assert_int_equal(ftruncate(fe->memory, FE_RAM), 0);
+	assert_true(fe_is_dead(fe));
+	assert_int_equal(harness_errors(world->guest, GUEST_ERROR_memory_fault), 1);
+	harness_check(world->harness);
+	fe_disconnect(fe);
+	it_comes_back(world);
+	for (index = 2; index < 4; index++)
+		assert_int_equal(dv_get(fe, (uint32_t)world->persistent, 4, index, 1),
+				 -TMEM_ENOENT);
+}
+
 static void says_half_a_message(void **state)
 {
 	struct pair *pair = *state;
@@ -233,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(vanishes_with_requests_in_the_ring, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(memory_goes_in_the_middle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_goes_under_a_put, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(says_half_a_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(says_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hears_nothing, set_up, tear_down),
