@@ -5,7 +5,9 @@
  * go wrong: a page that cannot be read any more (SIGBUS: LOST) and a page that
  * reads as something else (BAD). It locks itself in memory, so that a swap
  * disk that fails takes its data and never its code: it lives to report.
- * With --scan it looks for such pages on a raw disk instead.
+ * With --scan it looks for such pages on a raw disk instead. With --pace it
+ * verifies no more than N pages a second, as a guest that has something else
+ * to do: whoever wants it to swap for as long as something lasts, and no more.
  *
  * Exit status: 0 all as expected, 1 a bad page, 2 cannot run, 3 lost pages
  * and no bad one.
@@ -29,13 +31,15 @@
 #include "pattern.h"
 
 #define FAULTS_KEPT    65536u /* latencies that are kept for the median */
-#define PROGRESS_PAGES 4096u
+#define PROGRESS_PAGES 1024u
+#define PACE_PAGES     64u /* between two looks at the clock */
 #define BAD_SHOWN      8u
 
 struct hog {
 	uint64_t *memory;
 	uint32_t pages;
 	uint16_t seed;
+	uint64_t pace; /* ns for PACE_PAGES; 0: as fast as it can */
 	uint64_t bad;
 	uint64_t lost;
 	uint32_t faults; /* of FAULTS_KEPT */
@@ -135,17 +139,35 @@ static void visit(uint32_t number, uint16_t round)
 	fill_page(page, pattern_key(pattern_name(hog.seed, round + 1, number)));
 }
 
+/* Not before the clock says @due; what is late is not made up for. Returns the next @due. */
+static uint64_t keep_pace(uint64_t due)
+{
+	uint64_t now = now_ns();
+	struct timespec t;
+
+	if (due <= now)
+		return now + hog.pace;
+	t.tv_sec = (time_t)(due / 1000000000u);
+	t.tv_nsec = (long)(due % 1000000000u);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+		;
+	return due + hog.pace;
+}
+
 static void run_round(uint16_t round)
 {
 	/* Odd, prime and above any number of pages: the walk meets each page once. */
 	const uint64_t stride = 2654435761u;
 	uint64_t bad = hog.bad;
 	uint64_t lost = hog.lost;
+	uint64_t due = now_ns() + hog.pace;
 
 	for (uint32_t i = 0; i < hog.pages; i++) {
 		visit((uint32_t)((i * stride + round) % hog.pages), round);
 		if ((i + 1) % PROGRESS_PAGES == 0)
 			dprintf(1, "hog: at %u of %u in round %u\n", i + 1, hog.pages, round);
+		if (hog.pace != 0 && (i + 1) % PACE_PAGES == 0)
+			due = keep_pace(due);
 	}
 	dprintf(1, "hog: round %u pages=%u bad=%llu lost=%llu\n", round, hog.pages,
 		(unsigned long long)(hog.bad - bad), (unsigned long long)(hog.lost - lost));
@@ -221,19 +243,19 @@ static int verify(uint32_t mib, uint16_t rounds)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: hog [--seed N] [--rounds N] [--power-off] MIB\n"
+	fprintf(stderr, "usage: hog [--seed N] [--rounds N] [--pace N] [--power-off] MIB\n"
 			"       hog [--seed N] --scan DEVICE\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-						{"rounds", required_argument, NULL, 'r'},
-						{"scan", required_argument, NULL, 'd'},
-						{"power-off", no_argument, NULL, 'p'},
-						{NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"seed", required_argument, NULL, 's'}, {"rounds", required_argument, NULL, 'r'},
+		{"pace", required_argument, NULL, 'n'}, {"scan", required_argument, NULL, 'd'},
+		{"power-off", no_argument, NULL, 'p'},	{NULL, 0, NULL, 0}};
 	unsigned long rounds = 1;
+	unsigned long pace = 0;
 	unsigned long mib = 0;
 	const char *device = NULL;
 	bool power_off = false;
@@ -246,6 +268,8 @@ int main(int argc, char **argv)
 			hog.seed = (uint16_t)strtoul(optarg, NULL, 10);
 		else if (option == 'r')
 			rounds = strtoul(optarg, NULL, 10);
+		else if (option == 'n')
+			pace = strtoul(optarg, NULL, 10);
 		else if (option == 'd')
 			device = optarg;
 		else if (option == 'p')
@@ -257,6 +281,8 @@ int main(int argc, char **argv)
 		return scan(device, hog.seed);
 	if (optind + 1 == argc)
 		mib = strtoul(argv[optind], NULL, 10);
+	if (pace != 0)
+		hog.pace = PACE_PAGES * 1000000000ull / pace;
 	if (mib == 0 || mib > 8192 || rounds == 0 || rounds > 1000 || hog.seed == 0)
 		return usage();
 	status = verify((uint32_t)mib, (uint16_t)rounds);

@@ -16,8 +16,8 @@ swap_under_kill() { # DAEMON
 	local stored rounds
 	rm -rf "$rig_work/run"
 	daemon_start "$1"
-	guest_start a hog rootfstype=ramfs tmem.mib=160 tmem.rounds=1000 tmem.seed=77
-	guest_line a '^hog: at 8192 .* in round 1' 120 || fail "the guest does not swap"
+	guest_start a hog rootfstype=ramfs tmem.limit=8 tmem.mib=16 tmem.rounds=1000 tmem.seed=77
+	guest_line a '^hog: at 2048 .* in round 1' 120 || fail "the guest does not swap"
 	stored=$(figure a disk.blocks_stored)
 	[ "$stored" -gt 1000 ] || fail "nothing is stored that could be lost"
 	daemon_kill
