@@ -698,12 +698,12 @@ static __attribute__((noinline)) int check_engine(struct walk *walk)
 	struct tmem_client *client;
 	const struct heap *heap;
 	uint64_t extents = (uint64_t)engine->ready_count * engine->extent_size, allocated = 0;
-	uint64_t shared = 0, charged = 0;
+	uint64_t shared = 0, charged = 0, persistent = 0;
 
 	for (client = engine->clients; client; client = client->next) {
 		if (check_client(walk, client))
 			return -TMEM_EIO;
-		extents += client->heap[1].extent_bytes;
+		persistent += client->heap[1].extent_bytes;
 		for (heap = &client->heap[0]; heap; heap = heap->next) {
 			extents += heap->extent_bytes;
 			shared += heap->record ? heap->extent_bytes : 0;
@@ -713,7 +713,8 @@ static __attribute__((noinline)) int check_engine(struct walk *walk)
 	}
 	EXPECT(walk, allocated == engine->allocated);
 	EXPECT(walk, shared == charged);
-	EXPECT(walk, extents + engine->meta_bytes == engine->bytes);
+	EXPECT(walk, extents == engine->ephemeral_bytes);
+	EXPECT(walk, extents + persistent + engine->meta_bytes == engine->bytes);
 	return check_slabs(walk);
 }
 

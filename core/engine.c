@@ -79,6 +79,7 @@ static void set_sizes(struct tmem_engine *engine, const struct tmem_config *conf
 	engine->extent_size =
 		config->extent_size ? config->extent_size : TMEM_UNIT << TMEM_UNIT_BITS;
 	engine->capacity = config->capacity ? config->capacity : ~0ull;
+	engine->ephemeral_most = ~0ull;
 	engine->persistent_limit = config->persistent ? config->persistent : engine->capacity / 2;
 	extents = engine->capacity >> tmem_log2(engine->extent_size);
 	engine->ready_most = (uint32_t)tmem_min64(TMEM_READY, extents / 16 + 2);
@@ -308,6 +309,23 @@ uint64_t tmem_engine_reclaim(struct tmem_engine *engine, struct tmem_worker *wor
 	}
 	tmem_add(&engine->reclaim_given, given);
 	return given;
+}
+
+void tmem_engine_limit_ephemeral(struct tmem_engine *engine, uint64_t bytes)
+{
+	tmem_lock(&engine->room_lock);
+	engine->ephemeral_most = bytes;
+	tmem_unlock(&engine->room_lock);
+}
+
+uint64_t tmem_engine_ephemeral(struct tmem_engine *engine)
+{
+	uint64_t bytes;
+
+	tmem_lock(&engine->room_lock);
+	bytes = engine->ephemeral_bytes;
+	tmem_unlock(&engine->room_lock);
+	return bytes;
 }
 
 void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *worker,

@@ -299,9 +299,11 @@ struct tmem_engine {
 	/* Guarded by room_lock. */
 	struct tmem_lock room_lock;
 	uint64_t capacity;
-	uint64_t bytes;		 /* of all extents held, or being asked for */
-	uint64_t meta_bytes;	 /* of these: records */
-	uint64_t claims;	 /* for which ephemeral extents are being dropped */
+	uint64_t bytes;		  /* of all extents held, or being asked for */
+	uint64_t meta_bytes;	  /* of these: records */
+	uint64_t claims;	  /* for which ephemeral extents are being dropped */
+	uint64_t ephemeral_bytes; /* of all extents: ephemeral ones, ready ones included */
+	uint64_t ephemeral_most;
 	void *ready[TMEM_READY]; /* memory of ephemeral extents, ahead of use */
 	uint32_t ready_count;
 	uint32_t ready_most;

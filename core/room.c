@@ -18,10 +18,16 @@
 #define MISS_SPINS 32u
 
 /* What is dropped for others' sake is theirs: an ephemeral extent leaves @claims alone. */
-static int fits_locked(const struct tmem_engine *engine, uint32_t size, uint64_t claims)
+static int fits_locked(const struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
 {
-	uint64_t taken = engine->bytes + claims;
+	uint64_t taken = engine->bytes;
 
+	if (kind == TMEM_EXTENT_EPHEMERAL) {
+		taken += engine->claims;
+		if (engine->ephemeral_bytes > engine->ephemeral_most ||
+		    size > engine->ephemeral_most - engine->ephemeral_bytes)
+			return 0;
+	}
 	return taken <= engine->capacity && size <= engine->capacity - taken;
 }
 
@@ -35,18 +41,25 @@ static void claim(struct tmem_engine *engine, enum tmem_extent_kind kind, uint64
 	tmem_unlock(&engine->room_lock);
 }
 
-/* The capacity says yes: the bytes are counted. */
+static void tally_bytes_locked(struct tmem_engine *engine, enum tmem_extent_kind kind,
+			       uint64_t change)
+{
+	engine->bytes += change;
+	if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
+		engine->meta_bytes += change;
+	else if (kind == TMEM_EXTENT_EPHEMERAL)
+		engine->ephemeral_bytes += change;
+}
+
+/* The limits say yes: the bytes are counted. */
 static int count_in(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
 {
 	int fits;
 
 	tmem_lock(&engine->room_lock);
-	fits = fits_locked(engine, size, kind == TMEM_EXTENT_EPHEMERAL ? engine->claims : 0);
-	if (fits) {
-		engine->bytes += size;
-		if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
-			engine->meta_bytes += size;
-	}
+	fits = fits_locked(engine, kind, size);
+	if (fits)
+		tally_bytes_locked(engine, kind, size);
 	tmem_unlock(&engine->room_lock);
 	return fits;
 }
@@ -54,9 +67,7 @@ static int count_in(struct tmem_engine *engine, enum tmem_extent_kind kind, uint
 static void count_out(struct tmem_engine *engine, enum tmem_extent_kind kind, uint32_t size)
 {
 	tmem_lock(&engine->room_lock);
-	engine->bytes -= size;
-	if (kind == TMEM_EXTENT_META || kind == TMEM_EXTENT_RECORDS)
-		engine->meta_bytes -= size;
+	tally_bytes_locked(engine, kind, -(uint64_t)size);
 	tmem_unlock(&engine->room_lock);
 }
 
@@ -160,13 +171,13 @@ void tmem_room_give(struct tmem_engine *engine, enum tmem_extent_kind kind, void
 	count_out(engine, kind, size);
 }
 
-/* Whether an extent of @size bytes can be had without dropping another. */
+/* Whether an ephemeral extent of @size bytes can be had without dropping another. */
 int tmem_room_left(struct tmem_engine *engine, uint32_t size)
 {
 	int left;
 
 	tmem_lock(&engine->room_lock);
-	left = fits_locked(engine, size, engine->claims);
+	left = fits_locked(engine, TMEM_EXTENT_EPHEMERAL, size);
 	left |= engine->ready_count && size == engine->extent_size;
 	tmem_unlock(&engine->room_lock);
 	return left;

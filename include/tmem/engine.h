@@ -58,6 +58,16 @@ void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *wo
 			      uint64_t capacity);
 
 /*
+ * Extents of ephemeral pages, and those kept ready for them, become no more
+ * than @bytes, whatever the capacity; there is no such limit at first. Nothing
+ * is dropped for it but by puts: tmem_engine_reclaim() gives back what is more.
+ */
+void tmem_engine_limit_ephemeral(struct tmem_engine *engine, uint64_t bytes);
+
+/* Bytes of these extents now. */
+uint64_t tmem_engine_ephemeral(struct tmem_engine *engine);
+
+/*
  * Background work: sweeping what was flushed or dropped, compacting put
  * order, lending extents, having some ready ahead of use. At most @budget
  * steps, each of which looks at no more than 64 pages, or at one extent. The number done; 0: nothing to do, or

@@ -287,6 +287,61 @@ static void put_without_allocation_is_over_it(void *host)
 	tmem_engine_destroy(engine);
 }
 
+static void put_pages(struct tmem_client *client, struct tmem_worker *worker, uint32_t pool,
+		      uint32_t first, uint32_t count)
+{
+	static unsigned char page[TMEM_PAGE_SIZE];
+	struct tmem_handle handle = {.pool = pool, .index = first};
+
+	/* The first word differs from the others: stored raw. */
+	for (; handle.index < first + count; handle.index++) {
+		page[0] = (unsigned char)(handle.index % 255 + 1);
+		MUST_EQ(tmem_put(client, worker, &handle, page), 0);
+	}
+}
+
+/* Puts go on below a limit of ephemeral pages' own, which persistent ones do not feel. */
+static void ephemeral_limit(void *host)
+{
+	enum { MIB = 1 << 20, MIB_PAGES = MIB / TMEM_PAGE_SIZE };
+	struct tmem_client_config client_config = {.size = sizeof(client_config),
+						   .allocation = 2 * MIB};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_handle handle = {.pool = 0};
+	struct tmem_config config = good(host);
+	static const unsigned char page[TMEM_PAGE_SIZE] = {1};
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+
+	config.extent_size = 65536;
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	pool_config.flags = TMEM_POOL_PERSISTENT;
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 1);
+	put_pages(client, worker, 0, 0, 6 * MIB_PAGES);
+	MUST_LE(6 * MIB, tmem_engine_ephemeral(engine));
+	tmem_engine_limit_ephemeral(engine, 2 * MIB);
+	MUST_LE(6 * MIB, tmem_engine_ephemeral(engine));
+	MUST_LE(5 * MIB, tmem_engine_reclaim(engine, worker, 5 * MIB));
+	put_pages(client, worker, 0, 6 * MIB_PAGES, 6 * MIB_PAGES);
+	MUST_LE(tmem_engine_ephemeral(engine), 2 * MIB);
+	MUST_LE(MIB, tmem_engine_ephemeral(engine));
+	tmem_engine_limit_ephemeral(engine, 0);
+	put_pages(client, worker, 1, 0, MIB_PAGES);
+	(void)tmem_engine_reclaim(engine, worker, 16 * MIB);
+	MUST_EQ(tmem_engine_ephemeral(engine), 0);
+	MUST_EQ(tmem_put(client, worker, &handle, page), -TMEM_ENOMEM);
+	tmem_engine_limit_ephemeral(engine, UINT64_MAX);
+	put_pages(client, worker, 0, 0, 6 * MIB_PAGES);
+	MUST_LE(6 * MIB, tmem_engine_ephemeral(engine));
+	MUST_EQ(tmem_engine_check(engine, NULL), 0);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 static void allocations(void)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
@@ -321,9 +376,10 @@ int main(void)
 	walk(host);
 	dropped_stays_counted(host);
 	put_without_allocation_is_over_it(host);
+	ephemeral_limit(host);
 	allocations();
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 8 passed, 0 failed\n");
+	printf("engine: 9 passed, 0 failed\n");
 	return 0;
 }
