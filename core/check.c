@@ -12,6 +12,7 @@ struct walk {
 	const char *what;
 	uint32_t touched;
 	uint32_t used[SLAB_COUNT]; /* records that something leads to */
+	uint64_t was_lent;	   /* bytes of extents */
 	/* Of the client being walked: ephemeral, persistent. */
 	uint64_t blocks[2]; /* that some slot leads to */
 	uint64_t ordered;   /* ephemeral ones whose own object leads to them */
@@ -201,6 +202,7 @@ struct sums {
 	uint64_t payload;
 	uint64_t dense;
 	uint64_t dense_payload;
+	uint64_t was_lent;
 	uint32_t count;
 };
 
@@ -209,6 +211,7 @@ static void add_to_sums(struct sums *sums, const struct extent *extent)
 	uint32_t i;
 
 	sums->bytes += extent->size;
+	sums->was_lent += extent->was_lent ? extent->size : 0;
 	sums->live += extent->live;
 	sums->units += extent->units;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
@@ -298,6 +301,7 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	EXPECT(walk, sums.live == heap->live && live == heap->live);
 	EXPECT(walk, sums.units == units && sums.payload == payload);
 	EXPECT(walk, sums.dense == dense && sums.dense_payload == dense_payload);
+	walk->was_lent += sums.was_lent;
 	return 0;
 }
 
@@ -714,6 +718,7 @@ static __attribute__((noinline)) int check_engine(struct walk *walk)
 	EXPECT(walk, allocated == engine->allocated);
 	EXPECT(walk, shared == charged);
 	EXPECT(walk, extents == engine->ephemeral_bytes);
+	EXPECT(walk, walk->was_lent == engine->was_lent);
 	EXPECT(walk, extents + persistent + engine->meta_bytes == engine->bytes);
 	return check_slabs(walk);
 }

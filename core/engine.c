@@ -318,10 +318,12 @@ void tmem_engine_limit_ephemeral(struct tmem_engine *engine, uint64_t bytes)
 	tmem_unlock(&engine->room_lock);
 }
 
-uint64_t tmem_engine_ephemeral(struct tmem_engine *engine)
+uint64_t tmem_engine_ephemeral(struct tmem_engine *engine, uint64_t *was_lent)
 {
 	uint64_t bytes;
 
+	if (was_lent)
+		*was_lent = tmem_load(&engine->was_lent);
 	tmem_lock(&engine->room_lock);
 	bytes = engine->ephemeral_bytes;
 	tmem_unlock(&engine->room_lock);

@@ -69,6 +69,7 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 	extent->units = 0;
 	extent->class = 0;
 	extent->moving = 0;
+	extent->was_lent = 0;
 	extent->lend_at = tmem_load(&heap->clock);
 	memset(extent->tally, 0, sizeof(extent->tally));
 	/* Those who still have the number from its last life look at these. */
@@ -89,16 +90,17 @@ err_number:
 	return NULL;
 }
 
-/* Memory that its client emptied is kept for the next one, if it is of the usual size. */
+/*
+ * Memory that its client emptied is kept for the next one, if it is of the
+ * usual size, and the host does not take it for its own.
+ */
 static void leave(struct tmem_engine *engine, struct extent *extent)
 {
-	if (extent->heap->kind != TMEM_EXTENT_EPHEMERAL || extent->size != engine->extent_size) {
+	if (extent->heap->kind != TMEM_EXTENT_EPHEMERAL || extent->size != engine->extent_size ||
+	    extent->was_lent) {
 		tmem_extent_retire(engine, extent);
 		return;
 	}
-	if (extent->lent && !extent->lent->over)
-		engine->ops->extent_keep(engine->host, TMEM_EXTENT_EPHEMERAL, extent->base,
-					 extent->size);
 	tmem_room_keep(engine, extent->base);
 	give_records(engine, extent);
 }
@@ -107,6 +109,8 @@ static void leave(struct tmem_engine *engine, struct extent *extent)
 void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent)
 {
 	tmem_room_give(engine, extent->heap->kind, extent->base, extent->size);
+	if (extent->was_lent)
+		tmem_add(&engine->was_lent, -(uint64_t)extent->size);
 	give_records(engine, extent);
 }
 

@@ -314,6 +314,7 @@ struct tmem_engine {
 	uint32_t victim_uses;
 	tmem_word reclaim_asked;
 	tmem_word reclaim_given;
+	tmem_word was_lent;	 /* bytes of extents that were lent since the host gave them */
 	uint32_t lends;		 /* extents are lent to the host */
 	uint32_t stepper;	 /* 1 while one worker does background work */
 	tmem_word hot[TMEM_HOT]; /* places of dense pages that were got; 0: none */

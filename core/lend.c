@@ -448,6 +448,9 @@ static void hand_over(struct heap *heap, struct tmem_worker *worker, struct exte
 
 	for (i = 0; i < pieces(extent); i++)
 		lent->word[i] = find_word(extent, i);
+	if (!extent->was_lent)
+		tmem_add(&engine->was_lent, extent->size);
+	extent->was_lent = 1;
 	tmem_store_release(&extent->lent, lent);
 	if (engine->ops->extent_lend(engine->host, heap->kind, extent->base, extent->size)) {
 		/* This world cannot after all. */

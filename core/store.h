@@ -179,7 +179,8 @@ struct extent {
 	uint32_t lend_at;     /* the heap's clock from which on it may be lent again */
 	uint32_t next;	      /* in the heap's list of its state or class */
 	uint32_t prev;
-	uint32_t moving;	 /* compaction is moving blocks out of it, or into it */
+	uint16_t moving;	 /* compaction is moving blocks out of it, or into it */
+	uint16_t was_lent;	 /* since the host gave its memory */
 	uint64_t room[8];	 /* page extents: a bit per free slot */
 	struct bins *bins;	 /* of a packed extent */
 	uint32_t headers_record; /* 0: none */

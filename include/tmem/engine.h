@@ -64,8 +64,12 @@ void tmem_engine_set_capacity(struct tmem_engine *engine, struct tmem_worker *wo
  */
 void tmem_engine_limit_ephemeral(struct tmem_engine *engine, uint64_t bytes);
 
-/* Bytes of these extents now. */
-uint64_t tmem_engine_ephemeral(struct tmem_engine *engine);
+/*
+ * Bytes of these extents now. *@was_lent: of those among them that were lent
+ * since the host gave them. A host that takes lent memory counts it as
+ * available, and may go on to do so when it was had back. @was_lent may be NULL.
+ */
+uint64_t tmem_engine_ephemeral(struct tmem_engine *engine, uint64_t *was_lent);
 
 /*
  * Background work: sweeping what was flushed or dropped, compacting put

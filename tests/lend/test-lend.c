@@ -242,6 +242,37 @@ static void room_comes_back_from_lent_extents(uint8_t codec)
 	stop(&s);
 }
 
+/* A host that takes lent memory counts it as its own until it is given back, lent or not. */
+static void what_was_lent_is_known_until_it_is_back(void)
+{
+	uint64_t held, was_lent;
+	struct scene s;
+	uint32_t i;
+
+	start(&s, TMEM_CODEC_RAW, 1);
+	for (i = 0; i < PAGES * 4; i++)
+		put(&s, i);
+	settle(&s);
+	held = tmem_engine_ephemeral(s.engine, &was_lent);
+	MUST(was_lent > 0 && was_lent <= held);
+	MUST_LE(stats(&s).lent_bytes, was_lent);
+	/* Had back for the room in it, and put into. */
+	for (i = 0; i < PAGES * 4; i += 2)
+		MUST_EQ(get(&s, i), 0);
+	for (i = 0; i < PAGES * 4; i += 2)
+		put(&s, i);
+	MUST(stats(&s).extents_kept > 0);
+	(void)tmem_engine_ephemeral(s.engine, &was_lent);
+	MUST_LE(stats(&s).lent_bytes + EXTENT, was_lent);
+	for (i = 0; i < PAGES * 4; i++)
+		MUST_EQ(get(&s, i), 0);
+	settle(&s);
+	(void)tmem_engine_ephemeral(s.engine, &was_lent);
+	/* An empty one is kept by who emptied it. */
+	MUST_LE(was_lent, EXTENT);
+	stop(&s);
+}
+
 static void a_world_that_cannot_lends_nothing(void)
 {
 	struct scene s;
@@ -268,7 +299,8 @@ int main(void)
 	taken_extents_are_found_in_the_background();
 	room_comes_back_from_lent_extents(TMEM_CODEC_RAW);
 	room_comes_back_from_lent_extents(TMEM_CODEC_LZ4);
+	what_was_lent_is_known_until_it_is_back();
 	a_world_that_cannot_lends_nothing();
-	printf("6 passed, 0 failed\n");
+	printf("7 passed, 0 failed\n");
 	return 0;
 }
