@@ -13,6 +13,7 @@
 #include <tmem/engine.h>
 
 #include "grants.h"
+#include "regulator.h"
 #include "turns.h"
 
 struct control;
@@ -61,7 +62,8 @@ struct daemon {
 	uint64_t persistent; /* bytes that allocations may sum up to */
 	const struct lock_memory *protection;
 
-	struct turns turns; /* of all guests and of all templates' clients */
+	struct regulator regulator; /* of what ephemeral pages may hold */
+	struct turns turns;	    /* of all guests and of all templates' clients */
 
 	/* Changed by control operations. */
 	struct entry *guests;

@@ -135,7 +135,11 @@ static int get_ready(struct daemon *daemon, const char *control, struct run *run
 					   : "");
 	} else {
 		loop_set_polling(daemon->loop, daemon->options->polling);
+		regulator_open(&daemon->regulator, daemon, "");
+		regulator_set(&daemon->regulator, daemon->options->fallow,
+			      daemon->options->reserve);
 		status = come_up_and_serve(daemon, control, run);
+		regulator_close(&daemon->regulator);
 		loop_destroy(daemon->loop);
 	}
 	store_close(daemon, arena);

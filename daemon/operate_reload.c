@@ -70,6 +70,7 @@ bool operate_reload(struct daemon *daemon, struct json_object **ok, struct refus
 		*ok = report_changes(daemon->options, &fresh);
 		options_adopt(daemon->options, &fresh);
 		loop_set_polling(daemon->loop, fresh.polling);
+		regulator_set(&daemon->regulator, fresh.fallow, fresh.reserve);
 		if (fresh.memory)
 			resize(daemon, fresh.memory);
 	}

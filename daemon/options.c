@@ -183,5 +183,7 @@ void options_adopt(const struct options *options, const struct options *fresh)
 	own->codec = fresh->codec;
 	own->at_own_risk = fresh->at_own_risk;
 	own->polling = fresh->polling;
+	own->fallow = fresh->fallow;
+	own->reserve = fresh->reserve;
 	log_set_level(own->log_level);
 }

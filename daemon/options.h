@@ -24,6 +24,7 @@ struct options {
 	uint64_t memory;       /* bytes; 0: half of what is available */
 	uint64_t persistent;   /* bytes; 0: half of memory */
 	uint64_t memory_most;  /* bytes that memory may become while the daemon serves */
+	uint64_t reserve;      /* bytes left available to others; 0: a part of all */
 	uint64_t control_idle; /* seconds until a silent control connection is closed */
 	const char *control;   /* path of the control socket; NULL: in the run-time directory */
 	const char *run_dir;   /* NULL: the default */
@@ -33,6 +34,7 @@ struct options {
 	bool core_dumps;
 	bool polling;
 	bool lend;
+	bool fallow;
 	char **run; /* an argument vector; NULL: none */
 
 	const char *config; /* path of the file; NULL: OPTIONS_CONFIG, which may be missing */

@@ -18,7 +18,8 @@
 
 const struct options_row options_rows[] = {
 	{"memory", "BYTES", KIND_SIZE, AT(memory), NULL, 4 * MIB, 8 * TIB, WHERE_LIVE,
-	 "memory for stored pages, all kinds together; default: half of what is available"},
+	 "memory for stored pages, all kinds together; default: half of what is available, with "
+	 "--fallow yes all of the host's"},
 	{"persistent", "BYTES", KIND_SIZE, AT(persistent), NULL, 1 * MIB, 8 * TIB, WHERE_FILE,
 	 "part of it that guests' allocations may sum up to; default: half of --memory"},
 	{"codec", "lz4|raw|vector", KIND_CODEC, AT(codec), "lz4", 0, 0, WHERE_LIVE,
@@ -41,6 +42,11 @@ const struct options_row options_rows[] = {
 	{"lend", "yes|no", KIND_FLAG, AT(lend), "no", 0, 0, WHERE_FILE,
 	 "let the kernel take ephemeral pages that are not being filled whenever it needs memory; "
 	 "default: no"},
+	{"fallow", "yes|no", KIND_FLAG, AT(fallow), "no", 0, 0, WHERE_LIVE,
+	 "let ephemeral pages have what nobody else on this host is using, up to --memory, and "
+	 "give it back when somebody does; default: no"},
+	{"reserve", "BYTES", KIND_SIZE, AT(reserve), NULL, 1 * MIB, 8 * TIB, WHERE_LIVE,
+	 "what --fallow leaves available to others; default: a sixteenth of the host's memory"},
 	{"core-dumps", NULL, KIND_FLAG, AT(core_dumps), NULL, 0, 0, WHERE_FILE,
 	 "allow core dumps of tmemd, for debugging; stored pages stay out of them"},
 	{"run", "COMMAND...", KIND_COMMAND, AT(run), NULL, 0, 0, WHERE_LINE,

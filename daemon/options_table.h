@@ -40,7 +40,7 @@ struct options_row {
 	const char *help; /* with the default, in words */
 };
 
-#define OPTIONS_ROWS 17
+#define OPTIONS_ROWS 19
 
 extern const struct options_row options_rows[OPTIONS_ROWS];
 

@@ -53,7 +53,9 @@ bool serve_turn(void *arg)
 {
 	struct daemon *daemon = arg;
 
-	return turns_round(&daemon->turns);
+	bool more = turns_round(&daemon->turns);
+
+	return regulator_turn(&daemon->regulator) || more;
 }
 
 int serve_sleep(void *arg)

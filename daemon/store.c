@@ -4,31 +4,32 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "arena.h"
 #include "codec.h"
 #include "daemon.h"
+#include "host_memory.h"
 #include "lock_memory.h"
 #include "log.h"
 #include "options.h"
 #include "units.h"
 
-static uint64_t available(void)
+/* Half of what is available now; *@all: all that there can be. 0 where nobody says. */
+static uint64_t half_available(uint64_t *all)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
-	char line[128];
+	struct fallow_room machine, group;
+	struct host_memory memory;
 
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return (uint64_t)kib << 10;
+	*all = 0;
+	host_memory_open(&memory, "");
+	if (!host_memory_read(&memory, &machine, &group))
+		return 0;
+	*all = machine.total;
+	if (group.total && group.available < machine.available)
+		return group.available / 2;
+	return machine.available / 2;
 }
 
 bool store_sizes(const struct options *options, uint64_t *memory, uint64_t *persistent)
@@ -36,13 +37,17 @@ bool store_sizes(const struct options *options, uint64_t *memory, uint64_t *pers
 	const uint64_t grain = UINT64_C(2) << 20;
 	char all[UNITS_SIZE_TEXT];
 	char part[UNITS_SIZE_TEXT];
+	uint64_t total, half = half_available(&total) & ~(grain - 1);
 
-	*memory = options->memory ? options->memory : available() / 2 & ~(grain - 1);
+	*memory = options->memory ? options->memory : half;
+	*persistent = options->persistent ? options->persistent : *memory / 2;
+	/* What is fallow grows and shrinks: it has no other bound than the machine. */
+	if (options->fallow && !options->memory)
+		*memory = total & ~(grain - 1);
 	if (!*memory) {
 		log_error("cannot tell how much memory is available; give --memory");
 		return false;
 	}
-	*persistent = options->persistent ? options->persistent : *memory / 2;
 	if (*persistent > *memory) {
 		log_error("--persistent %s is more than the %s of --memory",
 			  units_format_size(*persistent, part), units_format_size(*memory, all));

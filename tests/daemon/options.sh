@@ -28,6 +28,8 @@ wrong "--memory 16777216T: not a number" --memory 16777216T
 wrong "--persistent 65M is more than the 64M" --memory 64M --persistent 65M
 wrong "--control-idle 0: not a number from 1 to 86400" --control-idle 0
 wrong "--codec zip: none of lz4, raw, vector" --codec zip
+wrong "--fallow much: neither yes nor no" --fallow much
+wrong "--reserve 0: not a number of bytes from 1M to 8T" --reserve 0
 wrong "--log-level loud: not one of" --log-level loud
 wrong "--at-own-risk takes no value" --at-own-risk=yes
 wrong "--run-dir: empty" --run-dir ""
