@@ -132,7 +132,7 @@ static void tell_dropped(struct daemon *daemon, const struct operate_target *tar
 bool operate_flush(struct daemon *daemon, const struct request *request, struct json_object **ok,
 		   struct refusal *refusal)
 {
-	uint64_t given_back = 0;
+	uint64_t given_back = 0, begun = regulator_clock();
 	uint64_t wanted;
 	struct operate_target target;
 
@@ -151,6 +151,7 @@ bool operate_flush(struct daemon *daemon, const struct request *request, struct 
 		given_back += got;
 		registry_look(daemon);
 	}
+	regulator_note(&daemon->regulator, FALLOW_OPERATOR, given_back, regulator_clock() - begun);
 	if (given_back)
 		tell_dropped(daemon, &target);
 	*ok = json_object_new_object();

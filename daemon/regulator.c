@@ -12,7 +12,7 @@
 #include "log.h"
 #include "timer.h"
 
-static uint64_t clock_ns(void)
+uint64_t regulator_clock(void)
 {
 	struct timespec now;
 
@@ -35,7 +35,7 @@ static void look(struct regulator *regulator)
 {
 	struct fallow_situation situation = {.reserve = regulator->figures.reserve,
 					     .pressure = regulator->waited};
-	uint64_t now = clock_ns();
+	uint64_t now = regulator_clock();
 	struct fallow_verdict verdict;
 
 	if (!host_memory_read(&regulator->memory, &situation.machine, &situation.group)) {
@@ -74,7 +74,7 @@ bool regulator_turn(struct regulator *regulator)
 	if (bytes > REGULATOR_PIECE)
 		bytes = REGULATOR_PIECE;
 	given = tmem_engine_reclaim(daemon->engine, daemon->worker, bytes);
-	now = clock_ns();
+	now = regulator_clock();
 	figures->given[figures->last_cause] += given;
 	figures->last_bytes += given;
 	figures->last_ns = now - regulator->begun;

@@ -18,6 +18,9 @@ struct daemon;
 
 #define REGULATOR_PIECE (UINT64_C(32) << 20) /* bytes given back between two turns of guests */
 
+/* What is lent is lent in extents of this size alone: the engine's largest. */
+#define REGULATOR_EXTENT (UINT64_C(2) << 20)
+
 /* Where pressure is told of: the machine, the innermost group. */
 #define REGULATOR_PRESSURES 2
 
@@ -62,6 +65,9 @@ void regulator_set(struct regulator *regulator, bool on, uint64_t reserve);
 
 /* A piece, if there is something to give back. True: there is more. */
 bool regulator_turn(struct regulator *regulator);
+
+/* Nanoseconds of the clock that never goes back. */
+uint64_t regulator_clock(void);
 
 /* Somebody else had @bytes given back in @ns. */
 void regulator_note(struct regulator *regulator, enum fallow_cause cause, uint64_t bytes,

@@ -194,6 +194,7 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	json_add_u64(host, "persistent", daemon->persistent);
 	json_add_bool(host, "memory_locked", daemon->protection->locked);
 	json_add_bool(host, "oom_lowered", daemon->protection->oom_lowered);
+	report_memory(daemon, &stats, host);
 	json_add_u64(host, "guests", daemon->guest_count);
 	json_add_u64(host, "loop_rounds", rounds.rounds);
 	json_add_u64(host, "loop_idle", rounds.idle);
@@ -302,6 +303,7 @@ static struct json_object *fields(void)
 	const char *group = "host";
 
 	HOST_FIGURES(ADD)
+	REPORT_MEMORY(ADD)
 	group = "disk";
 	DISK_GAUGES(ADD)
 	GUEST_COUNTERS(ADD)

@@ -45,6 +45,26 @@ struct json_object *report_pools(struct tmem_client *client);
 /* The shared pools that there are: {"uuid","members":[{"name","client","pool"},...],...} each. */
 struct json_object *report_shared(const struct daemon *daemon);
 
+/* What report_memory() adds to the host's figures. */
+#define REPORT_MEMORY(X)                                                                    \
+	X(fallow_lent, "yes/no", "ephemeral pages have what is fallow, and no more")        \
+	X(fallow, "bytes", "what nobody else on this host uses, held bytes included")       \
+	X(reserve, "bytes", "part of it that is left to others")                            \
+	X(ephemeral_limit, "bytes", "what extents of ephemeral pages may have now")         \
+	X(ephemeral_held, "bytes", "what they have")                                        \
+	X(taken, "bytes", "of what was lent: extents that the kernel took from")            \
+	X(given_back, "bytes", "given back because somebody else needs memory")             \
+	X(given_for_pressure, "bytes", "of these: somebody waited for memory")              \
+	X(given_for_watermark, "bytes", "of these: less than the reserve was available")    \
+	X(given_for_cgroup, "bytes", "of these: the control group had come near its limit") \
+	X(given_to_operator, "bytes", "of these: asked for by tmem flush")                  \
+	X(give_back_bytes, "bytes", "given back the last time")                             \
+	X(give_back_rate, "bytes/s", "how fast that was, from the decision to the end")     \
+	X(give_back_cause, "cause", "and why: none, pressure, watermark, cgroup or operator")
+struct tmem_stats;
+void report_memory(const struct daemon *daemon, const struct tmem_stats *stats,
+		   struct json_object *host);
+
 /* What a report is to hold besides the figures of guests. */
 struct report_wish {
 	const struct entry *guest;	 /* this guest alone, and no host */
