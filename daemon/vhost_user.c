@@ -85,7 +85,7 @@ static enum guest_error set_protocol_features(struct session *session,
 	return GUEST_OK;
 }
 
-/* SET_OWNER marks what accept() has said already; RESET_OWNER is deprecated and to be ignored. */
+/* RESET_OWNER is deprecated and to be ignored. */
 static enum guest_error ignore(struct session *session, struct vhost_user_message *message)
 {
 	return GUEST_OK;
@@ -404,6 +404,20 @@ static enum guest_error reset_device(struct session *session, struct vhost_user_
 	return GUEST_OK;
 }
 
+/*
+ * A front-end begins. On a new connection there is nothing yet that could be
+ * its predecessor's; but a device that is unplugged from QEMU and plugged in
+ * again comes over the same one, and knows nothing of what was shared there.
+ */
+static enum guest_error set_owner(struct session *session, struct vhost_user_message *message)
+{
+	enum guest_error error = reset_device(session, message);
+
+	if (!error)
+		guest_mem_clear(&session->mem);
+	return error;
+}
+
 #define ALWAYS (-1)
 
 struct handler {
@@ -429,7 +443,7 @@ struct handler {
 static const struct handler handlers[VHOST_USER_REQUESTS] = {
 	ENTRY(GET_FEATURES, get_features, 0, 0, 0, 0, ALWAYS),
 	ENTRY(SET_FEATURES, set_features, NUMBER, NUMBER, 0, 0, ALWAYS),
-	ENTRY(SET_OWNER, ignore, 0, 0, 0, 0, ALWAYS),
+	ENTRY(SET_OWNER, set_owner, 0, 0, 0, 0, ALWAYS),
 	ENTRY(RESET_OWNER, ignore, 0, 0, 0, 0, ALWAYS),
 	ENTRY(SET_MEM_TABLE, set_mem_table, offsetof(struct vhost_user_table, region),
 	      sizeof(struct vhost_user_table), 0, VHOST_USER_TABLE_MAX, ALWAYS),

@@ -710,6 +710,33 @@ static void in_use_is_told_once(void **state)
 	assert_int_equal(hook_calls, 1);
 }
 
+/* As QEMU does where a device comes back over the connection of the one before. */
+static void owner_on_the_same_connection_begins_anew(void **state)
+{
+	struct world *world = *state;
+	struct frontend *fe = &world->fe;
+	uint32_t base, round;
+	bool same;
+
+	assert_int_equal(fe_up(fe, 2, true), 0);
+	assert_int_equal(fe_write(fe, 0, 7, 1), FE_OK);
+	for (round = 0; round < 2; round++) {
+		/* Rings may have been stopped before, or not. */
+		if (round)
+			assert_int_equal(fe_stop(fe, 0, &base), 0);
+		assert_int_equal(fe_features(fe), 0);
+		assert_int_equal(fe_memory(fe), 0);
+		assert_int_equal(fe_inflight(fe, true), 0);
+		fe_reset_ring(fe, 0);
+		assert_int_equal(fe_start(fe, 0), 0);
+		assert_int_equal(fe_read(fe, 0, 7, 1 + round, &same), FE_OK);
+		assert_true(same);
+		assert_int_equal(fe_write(fe, 0, 7, 2 + round), FE_OK);
+	}
+	/* A region that is there is refused as ever, where no owner has come. */
+	assert_int_not_equal(fe_memory(fe), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -742,6 +769,7 @@ int main(void)
 		CASE(region_can_be_removed_and_added),
 		CASE(configuration_cannot_be_written),
 		CASE(reset_device_stops_rings),
+		CASE(owner_on_the_same_connection_begins_anew),
 		CASE(front_end_is_slow),
 		CASE(in_use_is_told_once),
 	};
