@@ -34,6 +34,7 @@ enum lie {
 	X(hello_short)	   /* half of it */                                                   \
 	X(epoch)	   /* another epoch, or another client, than before */                \
 	X(pool_number)	   /* a number beyond all numbers */                                  \
+	X(pool_third)	   /* no pool but the first two */                                    \
 	X(stat_huge)	   /* an allocation of 2^63 bytes */                                  \
 	X(news_wild)	   /* news that do not exist, at once */                              \
 	X(status_positive) /* from here on: answers to requests for pages */                  \
@@ -64,7 +65,7 @@ static const char *const names[] = {
 	LIES(NAME)};
 
 static enum lie now; /* of the connection */
-static unsigned long begin, pages_answered;
+static unsigned long begin, pages_answered, pools_asked;
 static char *rest;			       /* of TMEM_LIES */
 static enum { OTHER, HELLO, PAGES } answering; /* since the answer before */
 static int withheld = -1;		       /* a head that was not answered */
@@ -102,7 +103,7 @@ static void next_lie(void)
 	if (!rest)
 		rest = getenv("TMEM_LIES") ? getenv("TMEM_LIES") : none;
 	now = LIE_honest;
-	begin = pages_answered = 0;
+	begin = pages_answered = pools_asked = 0;
 	if (sscanf(rest, " %39[a-z_]%n", name, &used) != 1)
 		return;
 	rest += used;
@@ -205,6 +206,9 @@ void __wrap_tmem_wire_put_rep(void *bytes, const struct tmem_rep *rep)
 		lie.status = -TMEM_EACCES;
 	if (now == LIE_pool_number && op == TMEM_WIRE_NEW_POOL)
 		lie.value = 1ull << 40;
+	/* The swap disk's is asked for first, that of clean pages after it. */
+	if (now == LIE_pool_third && op == TMEM_WIRE_NEW_POOL && ++pools_asked > 2)
+		lie.status = -TMEM_EOVERFLOW;
 	if (spoils() && now == LIE_status_positive)
 		lie.status = 3;
 	if (spoils() && now == LIE_status_wild)

@@ -33,7 +33,7 @@ meet() { # GUEST CLEAN LIE...
 			-device virtio-blk-pci,drive=disk,disable-legacy=on)
 	fi
 	rig_disk_size=2M
-	guest_start_module "$name" liar "tmem.lies=$#" "tmem.clean=$clean" "${disk[@]}"
+	guest_start_module "$name" liar "tmem.lies=$#" "tmem.clean=$clean" "tmem.full=${full:-0}" "${disk[@]}"
 	guest_end "$name" 240 || fail "guest $name did not end"
 	report=$(report_of "$name")
 	grep -q '^all done' "$report" || fail "guest $name did not come to its end"
@@ -74,15 +74,26 @@ done
 check_honest
 say "PASS ${#lies[@]} hosts met, $((${#lies[@]} - 1)) of them lied and were given up"
 
-meet b 1 honest result_positive@69 length_short@69 head_wild@69 never@69 index_runs@69
+# This module can be told that it remembers few changes; nothing is left out.
+rig_take_module SKIP
+full=7
+meet b 1 honest result_positive@69 length_short@69 head_wild@69 never@69 index_runs@69 pool_third
 for number in 2 3 4 5 6; do
 	line_of $number 'bound=yes wrote=64 right=64 wrong=0 zero=0 error=0 why=[a-z]' "clean pages"
 done
 line_of 1 '.*why=.?$' honest
 check_honest
 say "PASS files are what they were over 5 hosts that lie"
+line_of 7 'bound=yes wrote=64 right=64 wrong=0 zero=0 error=0 why=.?$' "one pool and no other"
+said=$(sed -n 's/^full: //p' "$report" | tr -d '\r')
+grep -q '^overflows=1 on=0 hits=0 closed: the host makes no other pool' <<<"$(head -n 1 <<<"$said")" ||
+	fail "clean pages go on though the host makes no other pool: $said"
+grep -qE '^overflows=1 on=1 hits=[1-9][0-9]* $' <<<"$(tail -n 1 <<<"$said")" ||
+	fail "control: clean pages do not begin anew where it makes one: $said"
+say "PASS clean pages are closed where the host makes no other pool; control: $(tail -n 1 <<<"$said")"
 
 rig_take_module BELIEVE
+full=0
 meet c 0 length_short@38
 line_of 1 '.* wrong=[1-9]' "a module that believes lengths"
 say "PASS control: a module that believes how long answers are serves what was never written"
