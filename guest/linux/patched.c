@@ -104,19 +104,16 @@ static const char *try_all(struct address_space *mapping, struct folio *folio)
 
 int tmem_watch_begin(void)
 {
-	const char *wrong;
 	int error = tmem_register_ops(&ops);
 
 	if (error) {
 		pr_warn("tmem: clean pages are left alone: another module has this kernel's\n");
 		return error;
 	}
-	wrong = tmem_trial_run(try_all);
-	if (!wrong)
-		return 0;
-	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
-	tmem_watch_end();
-	return -EINVAL;
+	error = tmem_trial_run(try_all);
+	if (error)
+		tmem_watch_end();
+	return error;
 }
 
 void tmem_watch_end(void)

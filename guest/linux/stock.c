@@ -204,7 +204,6 @@ static const char *try_all(struct address_space *mapping, struct folio *folio)
 
 int tmem_watch_begin(void)
 {
-	const char *wrong;
 	int error;
 
 	if (test_taint(TAINT_LIVEPATCH)) {
@@ -215,12 +214,10 @@ int tmem_watch_begin(void)
 	error = tmem_hooks_install(detour, ARRAY_SIZE(detour), probe, ARRAY_SIZE(probe));
 	if (error)
 		return error;
-	wrong = tmem_trial_run(try_all);
-	if (!wrong)
-		return 0;
-	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
-	tmem_watch_end();
-	return -EINVAL;
+	error = tmem_trial_run(try_all);
+	if (error)
+		tmem_watch_end();
+	return error;
 }
 
 void tmem_watch_end(void)

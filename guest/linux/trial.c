@@ -72,22 +72,23 @@ static struct inode *make_inode(u8 *memory)
 	return inode;
 }
 
-const char *tmem_trial_run(tmem_trial *try)
+int tmem_trial_run(tmem_trial *try)
 {
 	u8 *memory = kvzalloc(2 * AROUND + sizeof(struct inode) + sizeof(struct super_block),
 			      GFP_KERNEL);
 	struct folio *folio = folio_alloc(GFP_KERNEL, 0);
 	const char *wrong = "memory";
 
-	if (!memory || !folio)
-		goto out;
-	wrong = try(make_inode(memory)->i_mapping, folio);
+	if (memory && folio)
+		wrong = try(make_inode(memory)->i_mapping, folio);
 	/* What cannot be taken out again is left where it is. */
-	if (folio->mapping)
-		return wrong;
-out:
-	if (folio)
-		folio_put(folio);
-	kvfree(memory);
-	return wrong;
+	if (!folio || !folio->mapping) {
+		if (folio)
+			folio_put(folio);
+		kvfree(memory);
+	}
+	if (!wrong)
+		return 0;
+	pr_warn("tmem: clean pages are left alone: %s is not as expected in this kernel\n", wrong);
+	return -EINVAL;
 }

@@ -33,8 +33,11 @@ struct tmem_trial_call {
  */
 typedef const char *tmem_trial(struct address_space *mapping, struct folio *folio);
 
-/* What @trial says, or that there was no memory for it. For one task at a time. May sleep. */
-const char *tmem_trial_run(tmem_trial *trial);
+/*
+ * 0, or -EINVAL and in the kernel's log what @trial says, or that there was no
+ * memory for it. For one task at a time. May sleep.
+ */
+int tmem_trial_run(tmem_trial *trial);
 
 /* Around one function of the kernel: whether just these calls arrived, in this order. */
 void tmem_trial_begin(void);
