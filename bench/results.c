@@ -48,6 +48,7 @@ static const struct target {
 	{"scale.samepool2", BENCH_RATIO_AT_LEAST, 0, 0.90},
 	{"scale.sameobject2", BENCH_RATIO_AT_LEAST, 0, 0.90},
 	{"lock.contended", BENCH_RATIO_AT_MOST, 0, 1.00},
+	{"lock.held", BENCH_RATIO_AT_MOST, 0, 1.00},
 	{"reclaim.gib", BENCH_RATIO_AT_MOST, 0, 1.20},
 	{"reclaim.first", BENCH_RATIO_AT_MOST, 0, 1.00},
 	{"reclaim.sweep", BENCH_RATIO_AT_MOST, 0, 1.00},
