@@ -27,9 +27,9 @@ static uint32_t recode_oldest(struct tmem_worker *worker, struct heap *heap)
 
 /* ---- persistent heaps ---- */
 
-/* The places of a group's pages that are old enough. No lock held. */
+/* The places of a group's pages that are at least as old as @age. No lock held. */
 static void find_old(struct tmem_worker *worker, struct pool *pool, struct cold *cold,
-		     const struct key *key, uint32_t number)
+		     const struct key *key, uint32_t number, uint32_t age)
 {
 	struct tmem_engine *engine = worker->engine;
 	uint32_t clock = tmem_load(&pool->heap->clock), count, i, codec;
@@ -49,8 +49,7 @@ static void find_old(struct tmem_worker *worker, struct pool *pool, struct cold 
 			continue;
 		block = tmem_block(tmem_extent(engine, tmem_place_extent(SLOT_PLACE(*slot))),
 				   tmem_place_unit(SLOT_PLACE(*slot)));
-		if (!(tmem_load(&block->tag) & TAG_TRIED) &&
-		    clock - tmem_load(&block->time) >= cold->age)
+		if (!(tmem_load(&block->tag) & TAG_TRIED) && clock - tmem_load(&block->time) >= age)
 			cold->place[cold->count++] = SLOT_PLACE(*slot);
 	}
 	tmem_unlock(lock);
@@ -62,8 +61,8 @@ static void end_pass_of(struct cold *cold, const struct heap *heap, uint32_t lea
 	memset(&cold->at, 0, sizeof(cold->at));
 	cold->at.running = cold->age > least;
 	cold->age = cold->age / 2 > least ? cold->age / 2 : least;
-	cold->rested = tmem_load(&heap->clock);
-	cold->has_rested = 1;
+	if (cold->at.running)
+		cold->began = tmem_load(&heap->clock);
 }
 
 /*
@@ -107,7 +106,9 @@ static void pass_on(struct tmem_client *client, struct tmem_worker *worker, uint
 			at->id = id;
 			at->group = group + 1;
 			tmem_sweep_key(worker, pool, &id, group, &key);
-			find_old(worker, pool, cold, &key, number);
+			/* Since the pass began the heap may have grown. */
+			find_old(worker, pool, cold, &key, number,
+				 cold->age > least ? cold->age : least);
 			return;
 		}
 		at->bucket++;
@@ -115,13 +116,15 @@ static void pass_on(struct tmem_client *client, struct tmem_worker *worker, uint
 	}
 }
 
-/* Begins the passes over a client, if enough was put since they last ended. 0: not now. */
+/* Begins the passes over a client, if enough was put since the last one began. 0: not now. */
 static int begin_passes(struct cold *cold, const struct heap *heap, uint32_t live)
 {
-	uint32_t since = tmem_load(&heap->clock) - cold->rested;
+	uint32_t clock = tmem_load(&heap->clock);
 
-	if (!live || (cold->has_rested && since < live / AGE_LEAST + 1))
+	if (!live || (cold->has_begun && clock - cold->began < live / AGE_LEAST + 1))
 		return 0;
+	cold->began = clock;
+	cold->has_begun = 1;
 	memset(&cold->at, 0, sizeof(cold->at));
 	cold->at.running = 1;
 	cold->age = live * AGE_MOST;

@@ -63,8 +63,8 @@ struct sweep {
 struct cold {
 	struct sweep at; /* running: a pass is on its way */
 	uint32_t age;	 /* in puts, that the pass looks for */
-	uint32_t rested; /* the heap's clock when the last pass ended */
-	uint32_t has_rested;
+	uint32_t began;	 /* the heap's clock when the last pass began */
+	uint32_t has_begun;
 	uint32_t count; /* places that were found and not recoded yet */
 	uint64_t place[TMEM_GROUP_PAGES];
 };

@@ -253,6 +253,26 @@ static void a_shared_pool_is_recoded_too(void)
 	rig_stop(rig);
 }
 
+/* A pass that is on its way while its heap grows: the newest are left alone, no old one is. */
+static void persistent_pages_are_found_by_age(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int client = client_with(rig, 24 * MIB, TMEM_CODEC_LZ4);
+	uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT), i;
+	struct tmem_stats stats;
+
+	for (i = 0; i < PAGES; i++) {
+		MUST_EQ(rig_put(rig, client, handle(pool, i), text(i)), 0);
+		if (i < 30)
+			rig->backend->step(rig, 0, 1);
+	}
+	rig_settle(rig);
+	rig_check(rig);
+	stats = all(rig);
+	MUST_EQ(stats.recoded + stats.recoded_poor, PAGES - PAGES / 8);
+	rig_stop(rig);
+}
+
 /* One unit at a time, as a host does that looks for requests in between. */
 static void heaps_take_turns(void)
 {
@@ -296,6 +316,7 @@ int main(void)
 		{"dense pages are counted when their extents are dropped",
 		 dense_pages_are_counted_when_their_extents_are_dropped},
 		{"a shared pool is recoded too", a_shared_pool_is_recoded_too},
+		{"persistent pages are found by age", persistent_pages_are_found_by_age},
 		{"heaps take turns", heaps_take_turns},
 	};
 	uint32_t i;
