@@ -170,6 +170,8 @@ int loop_run(struct loop *loop)
 			loop->figures.work++;
 			more = true;
 		}
+		if (!more && loop->work.spare && loop->work.spare(loop->work.arg))
+			more = true;
 	}
 	return 0;
 }
@@ -192,6 +194,11 @@ void loop_worked(struct loop *loop)
 bool loop_polls(const struct loop *loop)
 {
 	return polling_wanted(&loop->polling);
+}
+
+bool loop_has_spare(struct loop *loop)
+{
+	return polling_is_spare(&loop->polling);
 }
 
 struct notify *loop_notify(struct loop *loop)

@@ -39,8 +39,9 @@ void loop_remove(struct loop *loop, struct watch *watch);
  * waiting, so the next round does not sleep. Each call does a bounded piece.
  */
 struct loop_work {
-	bool (*turn)(void *arg); /* guests; after every round of events */
-	bool (*idle)(void *arg); /* background; when nothing else was ready, or too long ago */
+	bool (*turn)(void *arg);  /* guests; after every round of events */
+	bool (*idle)(void *arg);  /* background; when nothing else was ready, or too long ago */
+	bool (*spare)(void *arg); /* what can wait for ever: when idle had nothing to do either */
 	int (*sleep)(
 		void *arg); /* milliseconds after which turn is called anyhow; -1, NULL: never */
 	void *arg;
@@ -69,6 +70,8 @@ struct notify *loop_notify(struct loop *loop);
 void loop_set_polling(struct loop *loop, bool on);
 void loop_worked(struct loop *loop);
 bool loop_polls(const struct loop *loop);
+/* Whether a processor is to spare: no more threads want to run than there are. */
+bool loop_has_spare(struct loop *loop);
 
 /* What the loop did: a daemon with nothing to do adds to neither. */
 struct loop_figures {

@@ -49,7 +49,6 @@ bool polling_wanted(const struct polling *polling)
 	return polling->worked ? polling->promising : polling->active;
 }
 
-/* No more are runnable, this thread included, than there are processors for. */
 static bool is_spare(struct polling *polling, uint64_t time)
 {
 	unsigned int running;
@@ -60,7 +59,7 @@ static bool is_spare(struct polling *polling, uint64_t time)
 		return polling->spare;
 	polling->checked = time;
 	polling->spare = false;
-	if (polling->cpus < 2 || polling->runnable < 0)
+	if (polling->runnable < 0)
 		return false;
 	length = pread(polling->runnable, text, sizeof(text) - 1, 0);
 	if (length <= 0)
@@ -70,12 +69,18 @@ static bool is_spare(struct polling *polling, uint64_t time)
 	return polling->spare;
 }
 
+bool polling_is_spare(struct polling *polling)
+{
+	return is_spare(polling, now());
+}
+
 /* What is done after the next piece of work. */
 static void decide(struct polling *polling, uint64_t time)
 {
 	bool try = !polling->credit && ++polling->skipped % POLLING_TRIES == 0;
 
-	polling->promising = (polling->credit || try) && is_spare(polling, time);
+	polling->promising =
+		(polling->credit || try) && polling->cpus > 1 && is_spare(polling, time);
 	polling->most = try ? POLLING_TRY : POLLING_MOST;
 }
 

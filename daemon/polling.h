@@ -43,6 +43,9 @@ void polling_set(struct polling *polling, bool on);
 /* Whether a ring that is empty is left as it is, to be looked at in the next round. */
 bool polling_wanted(const struct polling *polling);
 
+/* Whether no more threads are runnable, this one included, than there are processors. */
+bool polling_is_spare(struct polling *polling);
+
 /* After each round of the loop. */
 void polling_round(struct polling *polling);
 

@@ -34,6 +34,8 @@ struct scene {
 	unsigned int turns;    /* how often there is more to do for a guest */
 	unsigned int idles;
 	unsigned int beside; /* background calls while guests had more to do */
+	unsigned int spares; /* how often there is something to do that can wait for ever */
+	unsigned int early;  /* calls for that while anything else was to be done */
 };
 
 static void ring(struct watch *watch, uint32_t ready)
@@ -81,10 +83,18 @@ static bool idle(void *arg)
 	return scene->idles && --scene->idles;
 }
 
+static bool spare(void *arg)
+{
+	struct scene *scene = arg;
+
+	scene->early += scene->turns || scene->idles;
+	return scene->spares && --scene->spares;
+}
+
 static void begin(struct scene *scene)
 {
 	const struct itimerspec soon = {.it_value = {.tv_nsec = 100000000}};
-	const struct loop_work work = {.turn = turn, .idle = idle, .arg = scene};
+	const struct loop_work work = {.turn = turn, .idle = idle, .spare = spare, .arg = scene};
 	unsigned int i;
 
 	assert_int_equal(loop_create(&work, &scene->loop), 0);
@@ -224,6 +234,23 @@ static void guests_do_not_starve_background_work(void **state)
 	end(&scene);
 }
 
+static void what_can_wait_waits_for_all_else(void **state)
+{
+	struct scene scene = {.turns = 1000, .idles = 500, .spares = 100};
+	struct loop_figures figures;
+
+	(void)state;
+	begin(&scene);
+	assert_int_equal(loop_run(scene.loop), 0);
+	loop_figures(scene.loop, &figures);
+	assert_int_equal(scene.idles, 0);
+	assert_int_equal(scene.spares, 0);
+	assert_int_equal(scene.early, 0);
+	/* It is not the background's work. */
+	assert_int_equal(figures.work, 499);
+	end(&scene);
+}
+
 static void bad_descriptor_is_refused(void **state)
 {
 	struct watch watch = {-1, EPOLLIN, tick};
@@ -246,6 +273,7 @@ int main(void)
 		cmocka_unit_test(loop_without_work_sleeps),
 		cmocka_unit_test(all_work_is_done_and_then_it_sleeps),
 		cmocka_unit_test(guests_do_not_starve_background_work),
+		cmocka_unit_test(what_can_wait_waits_for_all_else),
 		cmocka_unit_test(bad_descriptor_is_refused),
 	};
 
