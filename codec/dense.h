@@ -31,6 +31,12 @@ const struct tmem_codec *tmem_dense_codec(struct tmem_dense *dense);
  */
 int tmem_dense_train(struct tmem_dense *dense);
 
+/*
+ * What was trained is used from now on, and the memory of its samples free; recoding does so
+ * by itself with the next page. By who recodes, or destroys clients.
+ */
+void tmem_dense_adopt(struct tmem_dense *dense);
+
 /* Whether tmem_dense_train() would do something. */
 int tmem_dense_wants_training(const struct tmem_dense *dense);
 

@@ -254,14 +254,19 @@ static void adopt(struct tmem_dense *dense)
 	empty_samples(dense);
 }
 
+void tmem_dense_adopt(struct tmem_dense *dense)
+{
+	if (state_of(&dense->samples) == SAMPLES_DONE)
+		adopt(dense);
+}
+
 /* The dictionary for a page of the family and its number; NULL and 0: none, or none yet. */
 const ZSTD_CDict *dense_dictionary_for(struct tmem_dense *dense, uint32_t name, const void *page,
 				       uint8_t *number)
 {
 	struct family *family;
 
-	if (state_of(&dense->samples) == SAMPLES_DONE)
-		adopt(dense);
+	tmem_dense_adopt(dense);
 	family = find_or_make(dense, name);
 	*number = 0;
 	if (!family)
@@ -310,6 +315,5 @@ void dense_forget_all(struct tmem_dense *dense)
 	for (i = 0; i < FAMILIES; i++)
 		if (dense->family[i].used)
 			dense_forget(dense, dense->family[i].name);
-	if (state_of(&dense->samples) == SAMPLES_DONE)
-		adopt(dense);
+	tmem_dense_adopt(dense);
 }

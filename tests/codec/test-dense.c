@@ -316,6 +316,28 @@ static void a_family_may_go_at_every_stage_of_its_training(void **state)
 	assert_int_equal(figures().dictionaries, 0);
 }
 
+/* Who recodes nothing more for now still wants what the samples take. */
+static void what_was_trained_is_adopted_when_asked(void **state)
+{
+	uint64_t bytes;
+
+	(void)state;
+	tmem_dense_adopt(dense);
+	show(FAMILY, ENOUGH);
+	tmem_dense_adopt(dense);
+	assert_int_equal(tmem_dense_train(dense), 1);
+	bytes = figures().bytes;
+	assert_int_equal(figures().dictionaries, 0);
+	tmem_dense_adopt(dense);
+	assert_int_equal(figures().dictionaries, 1);
+	assert_true(figures().bytes < bytes - (1u << 20));
+	tmem_dense_adopt(dense);
+	assert_int_equal(figures().dictionaries, 1);
+	make_page(page, FAMILY, 1);
+	must_come_back(recode(FAMILY));
+	assert_int_not_equal(block[0], 0);
+}
+
 static void an_idle_family_does_not_keep_the_samples(void **state)
 {
 	uint32_t i;
@@ -378,6 +400,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_family_may_go_at_every_stage_of_its_training,
 						begin, end),
+		cmocka_unit_test_setup_teardown(what_was_trained_is_adopted_when_asked, begin, end),
 		cmocka_unit_test_setup_teardown(an_idle_family_does_not_keep_the_samples, begin,
 						end),
 		cmocka_unit_test_setup_teardown(training_runs_beside_recoding, begin, end),
