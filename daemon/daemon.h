@@ -21,8 +21,10 @@ struct guest;
 struct lock_memory;
 struct loop;
 struct options;
+struct recoder;
 struct run_dir;
 struct template;
+struct tmem_dense;
 
 #define DAEMON_NAME_MAX	  64  /* [a-z0-9_.-]{1,64} */
 #define DAEMON_SOCKET_MAX 108 /* sun_path, its closing zero included */
@@ -54,6 +56,8 @@ struct daemon {
 	struct loop *loop;
 	struct tmem_engine *engine;
 	struct tmem_worker *worker; /* of the loop's thread */
+	struct tmem_dense *dense;   /* the codec that cold pages are recoded with */
+	struct recoder *recoder;
 	const struct options *options;
 	struct run_dir *run_dir;
 	struct control *control;

@@ -18,6 +18,7 @@
 #include "operate.h"
 #include "options.h"
 #include "paths.h"
+#include "recoder.h"
 #include "registry.h"
 #include "run.h"
 #include "run_dir.h"
@@ -113,9 +114,28 @@ out_guests:
 	return status;
 }
 
+static int with_recoder(struct daemon *daemon, const char *control, struct run *run)
+{
+	int error = recoder_open(daemon, &daemon->recoder);
+	int status;
+
+	if (error) {
+		log_error("cannot make what recodes cold pages: %s", strerror(-error));
+		return STATUS_FAILED;
+	}
+	recoder_set(daemon->recoder, (uint32_t)daemon->options->dense_cpu);
+	status = come_up_and_serve(daemon, control, run);
+	recoder_close(daemon->recoder);
+	return status;
+}
+
 static int get_ready(struct daemon *daemon, const char *control, struct run *run)
 {
-	const struct loop_work work = {serve_turn, serve_idle, serve_sleep, daemon};
+	const struct loop_work work = {.turn = serve_turn,
+				       .idle = serve_idle,
+				       .spare = serve_spare,
+				       .sleep = serve_sleep,
+				       .arg = daemon};
 	struct lock_memory protection;
 	struct tmem_arena *arena;
 	int status = STATUS_FAILED;
@@ -138,7 +158,7 @@ static int get_ready(struct daemon *daemon, const char *control, struct run *run
 		regulator_open(&daemon->regulator, daemon, "");
 		regulator_set(&daemon->regulator, daemon->options->fallow,
 			      daemon->options->reserve);
-		status = come_up_and_serve(daemon, control, run);
+		status = with_recoder(daemon, control, run);
 		regulator_close(&daemon->regulator);
 		loop_destroy(daemon->loop);
 	}

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "loop.h"
 #include "options.h"
+#include "recoder.h"
 #include "registry.h"
 #include "report.h"
 #include "request.h"
@@ -71,6 +72,7 @@ bool operate_reload(struct daemon *daemon, struct json_object **ok, struct refus
 		options_adopt(daemon->options, &fresh);
 		loop_set_polling(daemon->loop, fresh.polling);
 		regulator_set(&daemon->regulator, fresh.fallow, fresh.reserve);
+		recoder_set(daemon->recoder, (uint32_t)fresh.dense_cpu);
 		if (fresh.memory)
 			resize(daemon, fresh.memory);
 	}

@@ -185,5 +185,6 @@ void options_adopt(const struct options *options, const struct options *fresh)
 	own->polling = fresh->polling;
 	own->fallow = fresh->fallow;
 	own->reserve = fresh->reserve;
+	own->dense_cpu = fresh->dense_cpu;
 	log_set_level(own->log_level);
 }

@@ -26,6 +26,7 @@ struct options {
 	uint64_t memory_most;  /* bytes that memory may become while the daemon serves */
 	uint64_t reserve;      /* bytes left available to others; 0: a part of all */
 	uint64_t control_idle; /* seconds until a silent control connection is closed */
+	uint64_t dense_cpu;    /* percent of a processor that recoding may take */
 	const char *control;   /* path of the control socket; NULL: in the run-time directory */
 	const char *run_dir;   /* NULL: the default */
 	enum log_level log_level;

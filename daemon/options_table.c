@@ -47,6 +47,9 @@ const struct options_row options_rows[] = {
 	 "give it back when somebody does; default: no"},
 	{"reserve", "BYTES", KIND_SIZE, AT(reserve), NULL, 1 * MIB, 8 * TIB, WHERE_LIVE,
 	 "what --fallow leaves available to others; default: a sixteenth of the host's memory"},
+	{"dense-cpu", "PERCENT", KIND_PERCENT, AT(dense_cpu), "10", 0, 100, WHERE_LIVE,
+	 "part of one processor's time in which cold pages are compressed again, more densely; "
+	 "0: never; default: 10"},
 	{"core-dumps", NULL, KIND_FLAG, AT(core_dumps), NULL, 0, 0, WHERE_FILE,
 	 "allow core dumps of tmemd, for debugging; stored pages stay out of them"},
 	{"run", "COMMAND...", KIND_COMMAND, AT(run), NULL, 0, 0, WHERE_LINE,
@@ -107,7 +110,7 @@ static bool complain_range(struct options_place *place, const struct options_row
 	char low[UNITS_SIZE_TEXT];
 
 	as_written(place, row, value, written);
-	if (place->file)
+	if (place->file && row->kind != KIND_PERCENT)
 		units = row->kind == KIND_SIZE ? "4096 bytes, 512 MiB, 2G" : "90 s, 5 min";
 	if (row->kind == KIND_SIZE)
 		return options_complain(place, "%s: not a number of bytes from %s to %s (%s, ...)",
@@ -142,6 +145,8 @@ static bool set_level(struct options_place *place, const struct options_row *row
 static bool parse_amount(const struct options_place *place, const struct options_row *row,
 			 const char *value, uint64_t *number)
 {
+	if (row->kind == KIND_PERCENT)
+		return units_parse_number(value, number);
 	if (row->kind == KIND_SIZE)
 		return place->file ? units_parse_spelled_size(value, number)
 				   : units_parse_size(value, number);
@@ -173,6 +178,7 @@ bool options_set(struct options_place *place, const struct options_row *row,
 	switch (row->kind) {
 	case KIND_SIZE:
 	case KIND_SECONDS:
+	case KIND_PERCENT:
 		if (!parse_amount(place, row, value, &number) || number < row->low ||
 		    number > row->high)
 			return complain_range(place, row, value);
@@ -213,6 +219,7 @@ bool options_differ(const struct options_row *row, const struct options *one,
 	switch (row->kind) {
 	case KIND_SIZE:
 	case KIND_SECONDS:
+	case KIND_PERCENT:
 		return memcmp(a, b, sizeof(uint64_t));
 	case KIND_TEXT:
 		text = *(const char *const *)(const void *)a;

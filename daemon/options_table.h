@@ -11,6 +11,7 @@
 enum options_kind {
 	KIND_SIZE,    /* uint64_t bytes */
 	KIND_SECONDS, /* uint64_t */
+	KIND_PERCENT, /* uint64_t */
 	KIND_TEXT,    /* const char *, not empty */
 	KIND_FLAG,    /* bool */
 	KIND_LEVEL,   /* enum log_level */
@@ -40,7 +41,7 @@ struct options_row {
 	const char *help; /* with the default, in words */
 };
 
-#define OPTIONS_ROWS 19
+#define OPTIONS_ROWS 20
 
 extern const struct options_row options_rows[OPTIONS_ROWS];
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "dense.h"
 #include "guest.h"
 #include "json.h"
 #include "latency.h"
@@ -13,19 +14,29 @@
 #include "log.h"
 #include "loop.h"
 #include "options.h"
+#include "recoder.h"
 #include "request.h"
 #include "template.h"
 
 /* Not counted by the engine or a guest's session. */
-#define HOST_FIGURES(X)                                                              \
-	X(memory, "bytes", "memory for stored pages, all kinds together")            \
-	X(persistent, "bytes", "part of it that allocations may sum up to")          \
-	X(memory_locked, "yes/no", "persistent memory cannot be swapped out")        \
-	X(oom_lowered, "yes/no", "the out-of-memory killer prefers other processes") \
-	X(guests, "guests", "guests that were added")                                \
-	X(loop_rounds, "rounds", "rounds of the event loop")                         \
-	X(loop_idle, "rounds", "rounds that were given to background work")          \
-	X(loop_work, "rounds", "of these, rounds in which there was some to do")
+#define HOST_FIGURES(X)                                                                     \
+	X(memory, "bytes", "memory for stored pages, all kinds together")                   \
+	X(persistent, "bytes", "part of it that allocations may sum up to")                 \
+	X(memory_locked, "yes/no", "persistent memory cannot be swapped out")               \
+	X(oom_lowered, "yes/no", "the out-of-memory killer prefers other processes")        \
+	X(guests, "guests", "guests that were added")                                       \
+	X(memory_used, "bytes", "memory in use: extents, records and dense_bytes")          \
+	X(loop_rounds, "rounds", "rounds of the event loop")                                \
+	X(loop_idle, "rounds", "rounds that were given to background work")                 \
+	X(loop_work, "rounds", "of these, rounds in which there was some to do")            \
+	X(dense_cpu, "percent", "of a processor, what recoding and training may take")      \
+	X(dense_busy_ns, "nanoseconds", "of a processor, what they took")                   \
+	X(dense_training_ns, "nanoseconds", "of these, for training dictionaries")          \
+	X(dense_training, "yes/no", "a dictionary is being trained")                        \
+	X(dense_dictionaries, "dictionaries", "dictionaries that stored pages may need")    \
+	X(dense_rejected, "dictionaries", "that could not be trained, or saved too little") \
+	X(dense_bytes, "bytes",                                                             \
+	  "memory of the dense codec: contexts, dictionaries, samples for training")
 
 #define DISK_GAUGES(X)                                                                     \
 	X(connected, "yes/no", "a front-end is connected")                                 \
@@ -185,9 +196,13 @@ static struct json_object *error_figures(const struct guest_counters *counters)
 static struct json_object *host_figures(const struct daemon *daemon)
 {
 	struct json_object *host = json_object_new_object();
+	struct tmem_dense_figures codec;
+	struct recoder_figures dense;
 	struct loop_figures rounds;
 	struct tmem_stats stats;
 
+	recoder_figures(daemon->recoder, &dense);
+	tmem_dense_figures(daemon->dense, &codec);
 	loop_figures(daemon->loop, &rounds);
 	tmem_engine_stats(daemon->engine, &stats);
 	json_add_u64(host, "memory", daemon->memory);
@@ -196,9 +211,17 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	json_add_bool(host, "oom_lowered", daemon->protection->oom_lowered);
 	report_memory(daemon, &stats, host);
 	json_add_u64(host, "guests", daemon->guest_count);
+	json_add_u64(host, "memory_used", stats.extent_bytes + stats.meta_bytes + codec.bytes);
 	json_add_u64(host, "loop_rounds", rounds.rounds);
 	json_add_u64(host, "loop_idle", rounds.idle);
 	json_add_u64(host, "loop_work", rounds.work);
+	json_add_u64(host, "dense_cpu", dense.percent);
+	json_add_u64(host, "dense_busy_ns", dense.time);
+	json_add_u64(host, "dense_training_ns", dense.training);
+	json_add_bool(host, "dense_training", dense.trains);
+	json_add_u64(host, "dense_dictionaries", codec.dictionaries);
+	json_add_u64(host, "dense_rejected", codec.rejected);
+	json_add_u64(host, "dense_bytes", codec.bytes);
 	json_object_object_add(host, "engine", engine_figures(&stats));
 	return host;
 }

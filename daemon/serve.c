@@ -13,6 +13,7 @@
 #include "log.h"
 #include "loop.h"
 #include "operate.h"
+#include "recoder.h"
 #include "registry.h"
 #include "request.h"
 #include "run.h"
@@ -70,6 +71,13 @@ bool serve_idle(void *arg)
 	struct daemon *daemon = arg;
 
 	return tmem_engine_step(daemon->engine, daemon->worker, IDLE_STEPS) > 0;
+}
+
+bool serve_spare(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return recoder_spare(daemon->recoder);
 }
 
 static void end(struct server *server)

@@ -14,6 +14,7 @@ void serve_block_signals(void);
 /* True: the loop has more to do at once. For struct loop_work; @arg is the daemon. */
 bool serve_turn(void *arg);
 bool serve_idle(void *arg);
+bool serve_spare(void *arg);
 int serve_sleep(void *arg);
 
 /* Returns the exit status of the process. */

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "codec.h"
 #include "daemon.h"
+#include "dense.h"
 #include "host_memory.h"
 #include "lock_memory.h"
 #include "log.h"
@@ -58,7 +59,7 @@ bool store_sizes(const struct options *options, uint64_t *memory, uint64_t *pers
 
 bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 {
-	const struct tmem_codec *const codecs[] = {&tmem_lz4, tmem_vector_here()};
+	const struct tmem_codec *codecs[] = {&tmem_lz4, tmem_vector_here(), NULL};
 	struct tmem_arena_config memory = {.size = sizeof(memory),
 					   .flags = TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE,
 					   .bytes = daemon->memory};
@@ -82,11 +83,17 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 	}
 	if (daemon->protection->locked)
 		memory.flags |= TMEM_ARENA_LOCK;
+	error = tmem_dense_create(config.workers, &daemon->dense);
+	if (error) {
+		log_error("no memory for zstd's contexts");
+		return false;
+	}
+	codecs[2] = tmem_dense_codec(daemon->dense);
 	error = tmem_arena_create(&memory, arena);
 	if (error) {
 		log_error("cannot reserve %s of addresses: %s; give less --memory",
 			  units_format_rough(daemon->memory, text), strerror(-error));
-		return false;
+		goto err_dense;
 	}
 	config.host = *arena;
 	error = tmem_engine_create(&config, &daemon->engine);
@@ -106,6 +113,8 @@ err_engine:
 	tmem_engine_destroy(daemon->engine);
 err_arena:
 	tmem_arena_destroy(*arena);
+err_dense:
+	tmem_dense_destroy(daemon->dense);
 	return false;
 }
 
@@ -114,4 +123,7 @@ void store_close(struct daemon *daemon, struct tmem_arena *arena)
 	tmem_worker_destroy(daemon->worker);
 	tmem_engine_destroy(daemon->engine);
 	tmem_arena_destroy(arena);
+	/* NULL: somebody else uses it as long as this process lives. */
+	if (daemon->dense)
+		tmem_dense_destroy(daemon->dense);
 }

@@ -17,7 +17,7 @@ struct tmem_arena;
 bool store_sizes(const struct options *options, uint64_t *memory, uint64_t *persistent);
 
 /*
- * Makes daemon->engine, daemon->worker and daemon->epoch from daemon->memory, persistent
+ * Makes daemon->engine, worker, dense and epoch from daemon->memory, persistent
  * and protection. False: said on standard error, nothing left behind.
  */
 bool store_open(struct daemon *daemon, struct tmem_arena **arena);

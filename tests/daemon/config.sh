@@ -79,7 +79,7 @@ echo 'memory = 32 MiB' >"$conf.d/20-less.conf"
 "$TMEM" reload
 memory
 echo 'memory = 40 MiB' >"$conf.d/20-less.conf"
-printf 'control-idle = 5 s\ncodec = raw\npolling = no\npersistent = 12M\ncore-dumps = yes\n' >"$conf.d/30-more.conf"
+printf 'control-idle = 5 s\ncodec = raw\npolling = no\ndense-cpu = 0\npersistent = 12M\ncore-dumps = yes\n' >"$conf.d/30-more.conf"
 "$TMEM" reload
 "$TMEM" reload --json
 memory
@@ -98,7 +98,7 @@ cat >"$work/wanted" <<S
 nothing is different
 changed: memory
 "memory":33554432
-changed: memory codec control-idle polling
+changed: memory codec control-idle polling dense-cpu
 changes when tmemd is started anew: persistent core-dumps
 {"changed":[],"restart":["persistent","core-dumps"]}
 "memory":41943040

@@ -30,6 +30,9 @@ wrong "--control-idle 0: not a number from 1 to 86400" --control-idle 0
 wrong "--codec zip: none of lz4, raw, vector" --codec zip
 wrong "--fallow much: neither yes nor no" --fallow much
 wrong "--reserve 0: not a number of bytes from 1M to 8T" --reserve 0
+wrong "--dense-cpu 101: not a number from 0 to 100" --dense-cpu 101
+wrong "--dense-cpu 10%: not a number from 0 to 100" --dense-cpu 10%
+wrong "--dense-cpu -1: not a number from 0 to 100" --dense-cpu=-1
 wrong "--log-level loud: not one of" --log-level loud
 wrong "--at-own-risk takes no value" --at-own-risk=yes
 wrong "--run-dir: empty" --run-dir ""

@@ -3,13 +3,15 @@
  * A process as a client, told what to do by lines on standard input, so that
  * a script can change the daemon between two of them.
  *
- *	process SOCKET [UUID]	pages go to a pool of its own, or to that shared one
+ *	process SOCKET [UUID | persistent]	pages go to a pool of its own, to that
+ *						shared one, or stay there
  *
  *	put FIRST COUNT		stored N, then each refusal's code and how often
  *	get FIRST COUNT		hits N, wrong N, then as put
  *	open			0, or why the pool cannot be made
  *
- * Pages are noise, so that no codec makes them smaller.
+ * Pages are noise, so that no codec makes them smaller; those from page 2^20 on
+ * are what a program of few words says, and some codecs do better than others.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,6 +23,27 @@
 #include "units.h"
 
 #define CODES 160
+#define WORDY (1u << 20)
+
+static uint64_t next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* Eight letters of sixteen, the same for all pages. */
+static uint64_t word(uint64_t number)
+{
+	uint64_t state = number + 1;
+	uint64_t letters = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		letters = letters << 8 | ('a' + (next(&state) >> 20) % 16);
+	return letters;
+}
 
 /* Noise; words of two bytes from page 4096 on. */
 static void fill(uint64_t *page, uint32_t index)
@@ -29,10 +52,11 @@ static void fill(uint64_t *page, uint32_t index)
 	size_t i;
 
 	for (i = 0; i < TMEM_PAGE_SIZE / sizeof(*page); i++) {
-		state ^= state << 13;
-		state ^= state >> 7;
-		state ^= state << 17;
-		page[i] = index < 4096 ? state : state & 0xffff;
+		(void)next(&state);
+		if (index >= WORDY)
+			page[i] = word((state >> 20) % 256);
+		else
+			page[i] = index < 4096 ? state : state & 0xffff;
 	}
 }
 
@@ -67,7 +91,9 @@ static int open_pool(struct tmem *tmem, const char *uuid, struct tmem_pool **poo
 {
 	struct tmem_pool_options options = {.size = sizeof(options)};
 
-	if (uuid) {
+	if (uuid && !strcmp(uuid, "persistent")) {
+		options.flags = TMEM_POOL_PERSISTENT;
+	} else if (uuid) {
 		options.flags = TMEM_POOL_SHARED;
 		if (!units_parse_uuid(uuid, options.uuid))
 			return -TMEM_EINVAL;
