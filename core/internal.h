@@ -534,7 +534,8 @@ uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth);
 uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
 void tmem_order_settle(struct heap *heap);
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks);
-int tmem_order_replace_locked(struct heap *heap, uint64_t old, uint64_t fresh);
+int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uint64_t old,
+			      uint64_t fresh);
 void tmem_order_destroy(struct heap *heap);
 
 /* tree.c */

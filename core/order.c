@@ -147,28 +147,32 @@ static void settle_locked(struct heap *heap)
 {
 	struct order *order = &heap->order;
 	struct order_segment *segment = segment_at(heap, order->cursor);
+	uint32_t i;
 
 	for (; order->read < segment->count; order->read++)
 		set_entry(segment, order->kept++, entry(segment, order->read));
 	segment->count = order->kept;
 	/* What was looked at lies elsewhere now: all of it is looked at again. */
-	if (order->recode == order->cursor)
-		order->recode_at = segment->first;
+	for (i = 0; i < ORDER_WALKS; i++)
+		if (order->walk[i].segment == order->cursor)
+			order->walk[i].at = segment->first;
 }
 
 static void drop_first_locked(struct heap *heap)
 {
 	struct order *order = &heap->order;
-	uint32_t number = order->first;
+	uint32_t number = order->first, i;
 
 	order->first = segment_at(heap, number)->next;
 	if (!order->first)
 		order->last = 0;
 	if (order->before == number)
 		order->before = 0;
-	if (order->recode == number) {
-		order->recode = order->first;
-		order->recode_at = 0;
+	for (i = 0; i < ORDER_WALKS; i++) {
+		if (order->walk[i].segment != number)
+			continue;
+		order->walk[i].segment = order->first;
+		order->walk[i].at = 0;
 	}
 	discard_locked(heap, number);
 }
@@ -261,9 +265,11 @@ static int merge_locked(struct heap *heap)
 	before = segment_at(heap, order->before);
 	if (have > TMEM_ORDER_ENTRIES - before->count)
 		return 0;
-	if (order->recode == order->cursor) {
-		order->recode = order->before;
-		order->recode_at = before->count;
+	for (i = 0; i < ORDER_WALKS; i++) {
+		if (order->walk[i].segment != order->cursor)
+			continue;
+		order->walk[i].segment = order->before;
+		order->walk[i].at = before->count;
 	}
 	for (i = 0; i < have; i++)
 		set_entry(before, before->count + i, entry(segment, segment->first + i));
@@ -374,6 +380,7 @@ static int is_left_behind_locked(const struct heap *heap, const struct order_seg
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 {
 	struct order *order = &heap->order;
+	struct order_walk *walk = &order->walk[WALK_RECODE];
 	struct order_segment *segment;
 	uint64_t place = 0, cold = 0;
 	struct block *block;
@@ -381,30 +388,30 @@ uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 
 	tmem_lock(&heap->lock);
 	for (*looks = 0; *looks < LOOKS && !cold; ++*looks) {
-		if (!order->recode)
-			order->recode = order->first;
+		if (!walk->segment)
+			walk->segment = order->first;
 		/* What compaction is at holds an entry twice. */
-		if (!order->recode || order->recode == order->cursor)
+		if (!walk->segment || walk->segment == order->cursor)
 			break;
-		segment = segment_at(heap, order->recode);
-		if (order->recode_at < segment->first || order->recode_at > segment->count)
-			order->recode_at = segment->first;
-		if (order->recode_at == segment->count) {
-			if (order->recode == order->last)
+		segment = segment_at(heap, walk->segment);
+		if (walk->at < segment->first || walk->at > segment->count)
+			walk->at = segment->first;
+		if (walk->at == segment->count) {
+			if (walk->segment == order->last)
 				break;
-			order->recode = segment->next;
-			order->recode_at = 0;
+			walk->segment = segment->next;
+			walk->at = 0;
 			continue;
 		}
-		place = entry(segment, order->recode_at);
+		place = entry(segment, walk->at);
 		block = alive_locked(heap, segment, place);
 		tag = block ? tmem_peek(&block->tag) : 0;
 		if (block && is_young_locked(heap, block)) {
-			if (!is_left_behind_locked(heap, segment, order->recode_at))
+			if (!is_left_behind_locked(heap, segment, walk->at))
 				break;
 			block = NULL;
 		}
-		order->recode_at++;
+		walk->at++;
 		if (block && !(tag & TAG_TRIED) && TAG_CODEC(tag) != dense)
 			cold = place;
 	}
@@ -413,20 +420,23 @@ uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 }
 
 /*
- * The entry of a block that was recoded leads to its new place. 0: it has
- * none any more. Compaction may have moved it, but not past recoding.
+ * The entry of a block that walk number @which has moved leads to its new
+ * place. 0: it has none any more. Compaction may have moved it, but not past
+ * the walk.
  */
-int tmem_order_replace_locked(struct heap *heap, uint64_t old, uint64_t fresh)
+int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uint64_t old,
+			      uint64_t fresh)
 {
 	struct order *order = &heap->order;
+	struct order_walk *walk = &order->walk[which];
 	struct order_segment *segment;
 	uint32_t i;
 
-	if (!order->recode)
+	if (!walk->segment)
 		return 0;
-	segment = segment_at(heap, order->recode);
+	segment = segment_at(heap, walk->segment);
 	for (i = segment->first; i < segment->count; i++) {
-		if (order->recode == order->cursor && i >= order->kept && i < order->read)
+		if (walk->segment == order->cursor && i >= order->kept && i < order->read)
 			continue;
 		if (entry(segment, i) != old)
 			continue;

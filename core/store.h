@@ -203,6 +203,15 @@ struct order_segment {
 	uint8_t high[TMEM_ORDER_ENTRIES];
 };
 
+/* Who looks at every entry once, from the oldest on. */
+enum order_walk_name { WALK_RECODE, ORDER_WALKS };
+
+/* Where a walk is: all before this entry was looked at. Segment 0: nothing was yet. */
+struct order_walk {
+	uint32_t segment;
+	uint32_t at;
+};
+
 /* All guarded by the heap's lock. */
 struct order {
 	uint32_t first;	    /* segment to evict from; 0: none */
@@ -216,9 +225,7 @@ struct order {
 	uint32_t before; /* the one before it; 0: it is the first */
 	uint32_t read;	 /* entries of it before this one were looked at */
 	uint32_t kept;	 /* and those before this one stay */
-	/* Where recoding is: what is older was looked at. 0: nothing was yet. */
-	uint32_t recode;
-	uint32_t recode_at; /* entry of that segment */
+	struct order_walk walk[ORDER_WALKS];
 };
 
 /* ---- heap: a client's blocks of one kind ---- */
