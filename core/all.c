@@ -25,6 +25,7 @@
 #include "quota.c"
 #include "policy.c"
 #include "compact.c"
+#include "vacate.c"
 #include "recode.c"
 #include "sweep.c"
 #include "cold.c"

@@ -203,6 +203,7 @@ struct sums {
 	uint64_t dense;
 	uint64_t dense_payload;
 	uint64_t was_lent;
+	uint64_t used[2]; /* bytes of page extents, and of packed ones */
 	uint32_t count;
 };
 
@@ -212,6 +213,8 @@ static void add_to_sums(struct sums *sums, const struct extent *extent)
 
 	sums->bytes += extent->size;
 	sums->was_lent += extent->was_lent ? extent->size : 0;
+	if (extent->state != EXTENT_EMPTY)
+		sums->used[tmem_form(extent)] += extent->size;
 	sums->live += extent->live;
 	sums->units += extent->units;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
@@ -289,6 +292,9 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	    check_lent_list(walk, heap, heap->ripe[1], &sums))
 		return -TMEM_EIO;
 	EXPECT(walk, sums.count - before == heap->lent_count);
+	if (check_list(walk, heap, heap->vacating[0], EXTENT_PAGES, &sums) ||
+	    check_list(walk, heap, heap->vacating[1], EXTENT_PACKED, &sums))
+		return -TMEM_EIO;
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;
@@ -298,6 +304,7 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	}
 	EXPECT(walk, dead.count == heap->dead_count);
 	EXPECT(walk, sums.bytes == heap->extent_bytes);
+	EXPECT(walk, sums.used[0] == heap->used_bytes[0] && sums.used[1] == heap->used_bytes[1]);
 	EXPECT(walk, sums.live == heap->live && live == heap->live);
 	EXPECT(walk, sums.units == units && sums.payload == payload);
 	EXPECT(walk, sums.dense == dense && sums.dense_payload == dense_payload);
@@ -676,7 +683,7 @@ static __attribute__((noinline)) int check_slabs(struct walk *walk)
 		if (!engine->worker[w])
 			continue;
 		bytes += engine->worker[w]->size;
-		EXPECT(walk, !engine->worker[w]->held);
+		EXPECT(walk, !engine->worker[w]->held && !engine->worker[w]->from);
 		for (i = 0; i <= SLAB_LEAF; i++)
 			walk->used[i] += engine->worker[w]->spares.count[i];
 	}

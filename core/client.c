@@ -44,6 +44,8 @@ static void free_heap(struct heap *heap)
 	for (cause = 0; cause < DROP_CAUSES; cause++)
 		engine->gone_heaps.pages_dropped[cause] += heap->pages_dropped[cause];
 	engine->gone_heaps.compacted += heap->compacted;
+	engine->gone_heaps.vacated += heap->vacated;
+	engine->gone_heaps.moved += heap->moved;
 	engine->gone_heaps.lends += heap->lends;
 	engine->gone_heaps.kept += heap->kept;
 	engine->gone_heaps.taken += heap->taken;

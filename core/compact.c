@@ -26,6 +26,7 @@ void tmem_compact_freed_locked(struct heap *heap, struct extent *extent, struct 
 		return;
 	/* The last reader of an extent that was emptied before. */
 	extent->moving = 0;
+	heap->used_bytes[tmem_form(extent)] -= extent->size;
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
 	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
@@ -159,6 +160,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	to->headers = NULL;
 	to->bins = tmem_slab_at(&engine->slab[SLAB_BINS], to->bins_record);
 	tmem_store(&to->state, (uint32_t)EXTENT_PACKED);
+	heap->used_bytes[1] += to->size;
 	tmem_unlock(&heap->lock);
 
 	filled = move_all(heap, worker, from, to);
@@ -175,6 +177,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	heap->compacted++;
 	if (!from->live) {
 		from->moving = 0;
+		heap->used_bytes[tmem_form(from)] -= from->size;
 		tmem_store(&from->state, (uint32_t)EXTENT_EMPTY);
 		from->headers = NULL;
 		from->bins = NULL;

@@ -57,6 +57,7 @@ static int drop(struct heap *heap, uint32_t number, const uint32_t *generation,
 		heap->empty_count--;
 	} else {
 		tmem_heap_unlist_locked(heap, extent);
+		heap->used_bytes[tmem_form(extent)] -= extent->size;
 	}
 	tmem_stock_forget_locked(heap, extent);
 	pages = extent->live;
@@ -85,8 +86,9 @@ static int drop(struct heap *heap, uint32_t number, const uint32_t *generation,
 static uint32_t listed_locked(struct heap *heap, uint32_t turn)
 {
 	struct tmem_engine *engine = heap->client->engine;
-	const uint32_t lists[] = {heap->full,	 heap->pages,	heap->lent,
-				  heap->ripe[0], heap->ripe[1], heap->empty};
+	const uint32_t lists[] = {heap->full,	     heap->pages,   heap->lent,
+				  heap->ripe[0],     heap->ripe[1], heap->vacating[0],
+				  heap->vacating[1], heap->empty};
 	uint32_t list, number;
 
 	for (list = 0; list < TMEM_HEAP_CLASSES + sizeof(lists) / sizeof(lists[0]); list++) {

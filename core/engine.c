@@ -262,6 +262,19 @@ static uint32_t lend(struct tmem_client *client, struct tmem_worker *worker, uin
 	return done;
 }
 
+/* Extents that the client does not need any more are emptied, and go. */
+static uint32_t vacate(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget)
+{
+	struct heap *heap;
+	uint32_t done = 0;
+
+	if (tmem_load(&client->state) != CLIENT_ALIVE)
+		return 0;
+	for (heap = &client->heap[0]; heap && done < budget; heap = tmem_load_acquire(&heap->next))
+		done += tmem_vacate_step(heap, worker, budget - done);
+	return done;
+}
+
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)
 {
 	struct tmem_client *client, *next;
@@ -279,6 +292,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 		for (heap = &client->heap[0]; heap && done < budget;
 		     heap = tmem_load_acquire(&heap->next))
 			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
+		done += vacate(client, worker, budget - done);
 		done += lend(client, worker, budget - done);
 		if (done < budget && bury_client(client))
 			done++;

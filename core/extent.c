@@ -92,12 +92,13 @@ err_number:
 
 /*
  * Memory that its client emptied is kept for the next one, if it is of the
- * usual size, and the host does not take it for its own.
+ * usual size, the host does not take it for its own, and it was not vacated,
+ * since then nobody needs it.
  */
 static void leave(struct tmem_engine *engine, struct extent *extent)
 {
 	if (extent->heap->kind != TMEM_EXTENT_EPHEMERAL || extent->size != engine->extent_size ||
-	    extent->was_lent) {
+	    extent->was_lent || extent->class == TMEM_VACATING) {
 		tmem_extent_retire(engine, extent);
 		return;
 	}
@@ -144,6 +145,12 @@ void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct exten
 		tmem_extent(engine, extent->next)->prev = extent->prev;
 }
 
+static int is_held_by(struct tmem_worker *worker, uint32_t number)
+{
+	return __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number ||
+	       __atomic_load_n(&worker->from, __ATOMIC_SEQ_CST) == number;
+}
+
 /* Whether a worker copies to or from it. */
 int tmem_extent_held(struct tmem_engine *engine, uint32_t number)
 {
@@ -152,7 +159,7 @@ int tmem_extent_held(struct tmem_engine *engine, uint32_t number)
 
 	for (i = 0; i < engine->worker_limit; i++) {
 		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number)
+		if (worker && is_held_by(worker, number))
 			return 1;
 	}
 	return 0;

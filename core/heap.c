@@ -71,6 +71,7 @@ static void format_pages_locked(struct heap *heap, struct extent *extent)
 	for (i = 0; i < slots; i++)
 		extent->room[i / 64] |= 1ull << (i % 64);
 	tmem_store(&extent->state, (uint32_t)EXTENT_PAGES);
+	heap->used_bytes[0] += extent->size;
 	extent->class = TO_FILL;
 	tmem_extent_link(engine, &heap->pages, extent);
 }
@@ -92,6 +93,8 @@ void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent)
 
 	if (extent->lent_record)
 		tmem_lend_unlist_locked(heap, extent);
+	else if (extent->class == TMEM_VACATING)
+		tmem_extent_unlink(engine, &heap->vacating[tmem_form(extent)], extent);
 	else if (extent->headers)
 		tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full,
 				   extent);
@@ -129,6 +132,7 @@ static void add_empty_locked(struct heap *heap, struct extent *extent)
 	tmem_store(&extent->state, (uint32_t)EXTENT_EMPTY);
 	tmem_store(&extent->headers, (struct block *)NULL);
 	extent->bins = NULL;
+	extent->class = 0;
 	tmem_extent_link(heap->client->engine, &heap->empty, extent);
 	heap->empty_count++;
 }
@@ -149,22 +153,33 @@ uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_
 	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
 }
 
-static uint64_t take_slot_locked(struct heap *heap)
+/* A place in room that is there in extents of @form, not yet tagged; 0: there is none. */
+uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length)
 {
-	struct tmem_engine *engine = heap->client->engine;
 	struct extent *extent;
 	uint32_t word = 0;
 
-	if (!heap->pages) {
+	if (form)
+		return tmem_pack_alloc_locked(heap, tmem_units(length));
+	if (!heap->pages)
+		return 0;
+	extent = tmem_extent(heap->client->engine, heap->pages);
+	while (!extent->room[word])
+		word++;
+	return tmem_heap_slot_locked(heap, extent, word);
+}
+
+static uint64_t take_slot_locked(struct heap *heap)
+{
+	struct extent *extent;
+
+	if (!heap->pages && !tmem_vacate_reopen_locked(heap, 0)) {
 		extent = take_empty_locked(heap, 1);
 		if (!extent)
 			return 0;
 		format_pages_locked(heap, extent);
 	}
-	extent = tmem_extent(engine, heap->pages);
-	while (!extent->room[word])
-		word++;
-	return tmem_heap_slot_locked(heap, extent, word);
+	return tmem_heap_hole_locked(heap, 0, TMEM_PAGE_SIZE);
 }
 
 /*
@@ -175,10 +190,13 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 {
 	struct extent *extent;
 	uint64_t place = 0;
+	uint32_t try;
 
 	if (length == TMEM_PAGE_SIZE && tmem_heap_is_large(heap))
 		place = take_slot_locked(heap);
 	if (!place)
+		place = tmem_pack_alloc_locked(heap, tmem_units(length));
+	for (try = 0; !place && try < REOPENED_MOST && tmem_vacate_reopen_locked(heap, 1); try++)
 		place = tmem_pack_alloc_locked(heap, tmem_units(length));
 	if (!place) {
 		extent = take_empty_locked(heap, 0);
@@ -297,11 +315,13 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 	if (extent->live)
 		return NULL;
 	tmem_heap_unlist_locked(heap, extent);
+	heap->used_bytes[tmem_form(extent)] -= extent->size;
+	heap->vacated += extent->class == TMEM_VACATING;
 	/* A persistent heap keeps what its allocation needs, an ephemeral one an extent to go on with. */
 	if (lent)
 		;
 	else if (is_persistent(heap) ? heap->extent_bytes - extent->size < heap->wanted
-				     : !heap->empty) {
+				     : !heap->empty && extent->class != TMEM_VACATING) {
 		add_empty_locked(heap, extent);
 		return NULL;
 	}
@@ -632,7 +652,8 @@ static uint64_t alloc_aside_locked(struct heap *heap, uint32_t length, int anywh
 	if (heap->dense) {
 		extent = tmem_extent(heap->client->engine, heap->dense);
 		if (tmem_load(&extent->heap) == heap &&
-		    tmem_load(&extent->state) == EXTENT_PACKED && !extent->lent_record)
+		    tmem_load(&extent->state) == EXTENT_PACKED && !extent->lent_record &&
+		    extent->class != TMEM_VACATING)
 			place = tmem_pack_alloc_in_locked(heap, extent, tmem_units(length));
 	}
 	if (!place && (extent = take_empty_locked(heap, 0))) {
@@ -725,6 +746,8 @@ void tmem_heap_destroy(struct heap *heap)
 	close_list(heap, heap->lent);
 	close_list(heap, heap->ripe[0]);
 	close_list(heap, heap->ripe[1]);
+	close_list(heap, heap->vacating[0]);
+	close_list(heap, heap->vacating[1]);
 	close_list(heap, heap->dead);
 	close_list(heap, heap->sweeping);
 	for (i = 0; i < TMEM_HEAP_CLASSES; i++)

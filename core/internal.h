@@ -207,6 +207,7 @@ struct tmem_worker {
 	 * with a full fence before it looks at the extent's generation.
 	 */
 	uint32_t held;
+	uint32_t from; /* the extent that it moves a block out of; it is not dropped either */
 	struct tmem_client
 		*sharing;      /* the share it is in a call for, which is not freed meanwhile */
 	struct heap *visiting; /* the heap it takes room from: the client is not freed meanwhile */
@@ -266,6 +267,8 @@ struct gone_heaps {
 	uint64_t dropped;
 	uint64_t pages_dropped[DROP_CAUSES];
 	uint64_t compacted;
+	uint64_t vacated;
+	uint64_t moved;
 	uint64_t lends;
 	uint64_t kept;
 	uint64_t taken;
@@ -447,6 +450,12 @@ static inline int tmem_extent_holds_pages(const struct tmem_engine *engine, uint
 	return size == engine->extent_size && size >= TMEM_PAGES_EXTENT;
 }
 
+/* Which list of vacating ones an extent would be in, and which of the heap's sums. */
+static inline uint32_t tmem_form(const struct extent *extent)
+{
+	return !extent->headers;
+}
+
 /* heap.c */
 struct reserve {
 	uint64_t place;
@@ -464,6 +473,7 @@ void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t ge
 struct extent *tmem_heap_free_locked(struct heap *heap, uint64_t slot, uint32_t pool,
 				     uint32_t generation);
 uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_t word);
+uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length);
 void tmem_heap_untally_locked(struct heap *heap, uint64_t place);
 void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
@@ -514,6 +524,10 @@ static inline int tmem_lend_asked(const struct extent *extent)
 	return tmem_load_acquire(&extent->lent) != NULL;
 }
 
+/* vacate.c */
+uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
+int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form);
+
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);
 uint64_t tmem_pack_alloc_locked(struct heap *heap, uint32_t units);
@@ -535,7 +549,9 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
 void tmem_order_settle(struct heap *heap);
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks);
 int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uint64_t old,
-			      uint64_t fresh);
+			      uint64_t fresh, uint32_t time);
+void tmem_order_vacate_begin(struct heap *heap);
+uint32_t tmem_order_vacating(struct heap *heap, uint64_t *place, uint32_t most, int *over);
 void tmem_order_destroy(struct heap *heap);
 
 /* tree.c */

@@ -134,6 +134,7 @@ static struct extent *end_locked(struct heap *heap, struct extent *extent, struc
 	if (extent->live)
 		return NULL;
 	tmem_lend_unlist_locked(heap, extent);
+	heap->used_bytes[tmem_form(extent)] -= extent->size;
 	tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
 	tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
 	return extent;
@@ -374,7 +375,8 @@ static int is_open_locked(const struct heap *heap, const struct extent *extent)
 	uint32_t state = tmem_load(&extent->state);
 
 	return tmem_load(&extent->heap) == heap &&
-	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && !extent->lent_record;
+	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && !extent->lent_record &&
+	       extent->class != TMEM_VACATING;
 }
 
 /* Whether @number is still in the list of @which kind: full or filled page extents, packed ones. */
@@ -559,6 +561,9 @@ uint32_t tmem_lend_step(struct heap *heap, struct tmem_worker *worker, uint32_t 
 		tmem_store(&heap->noted_full, 0u);
 		done += done < budget && tmem_lend_keep_ripe(heap, worker, 1);
 	}
+	/* What is full afterwards is lent when extents have been vacated. */
+	if (heap->vacate.phase != VACATE_REST)
+		return done;
 	/* Who puts now and then does not wait for a look after each put. */
 	if (!due && !(quiet && heap->lend_more))
 		return done;

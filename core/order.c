@@ -419,23 +419,30 @@ uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks)
 	return cold;
 }
 
+/* ---- what walks share, and vacating ---- */
+
 /*
- * The entry of a block that walk number @which has moved leads to its new
- * place. 0: it has none any more. Compaction may have moved it, but not past
- * the walk.
+ * The entry of a block put at @time that walk number @which has moved leads to
+ * its new place. 0: it has none any more. Compaction may have moved it, but
+ * not past the walk; mostly it is where the walk just was.
  */
 int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uint64_t old,
-			      uint64_t fresh)
+			      uint64_t fresh, uint32_t time)
 {
 	struct order *order = &heap->order;
 	struct order_walk *walk = &order->walk[which];
 	struct order_segment *segment;
-	uint32_t i;
+	uint32_t have, at, i;
 
 	if (!walk->segment)
 		return 0;
 	segment = segment_at(heap, walk->segment);
-	for (i = segment->first; i < segment->count; i++) {
+	/* An entry that was left behind by another block of the same place. */
+	if (time - segment->oldest > segment->newest - segment->oldest)
+		return 0;
+	at = tmem_min32(walk->at, segment->count);
+	for (have = segment->count - segment->first; have; have--) {
+		i = at > segment->first ? --at : (at = segment->count - 1);
 		if (walk->segment == order->cursor && i >= order->kept && i < order->read)
 			continue;
 		if (entry(segment, i) != old)
@@ -444,6 +451,66 @@ int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uin
 		return 1;
 	}
 	return 0;
+}
+
+void tmem_order_vacate_begin(struct heap *heap)
+{
+	struct order_walk *walk = &heap->order.walk[WALK_VACATE];
+
+	tmem_lock(&heap->lock);
+	walk->segment = heap->order.first;
+	walk->at = 0;
+	tmem_unlock(&heap->lock);
+}
+
+static int is_vacating_locked(const struct heap *heap, uint64_t place)
+{
+	const struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	uint32_t state = tmem_load(&extent->state);
+
+	return tmem_load(&extent->heap) == heap &&
+	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && extent->class == TMEM_VACATING;
+}
+
+/*
+ * The next places in extents that are being vacated, at most @most, into
+ * @place. How many; *@over: there are no entries after these.
+ */
+uint32_t tmem_order_vacating(struct heap *heap, uint64_t *place, uint32_t most, int *over)
+{
+	struct order *order = &heap->order;
+	struct order_walk *walk = &order->walk[WALK_VACATE];
+	struct order_segment *segment;
+	uint32_t looks, count = 0;
+
+	*over = 0;
+	tmem_lock(&heap->lock);
+	for (looks = 0; looks < LOOKS && count < most; looks++) {
+		if (!walk->segment) {
+			*over = 1;
+			break;
+		}
+		segment = segment_at(heap, walk->segment);
+		if (walk->segment == order->cursor) {
+			settle_locked(heap);
+			order->cursor = 0;
+		}
+		if (walk->at < segment->first || walk->at > segment->count)
+			walk->at = segment->first;
+		if (walk->at == segment->count) {
+			*over = walk->segment == order->last;
+			/* What is found is turned in the segment that the walk is in. */
+			if (*over || count)
+				break;
+			walk->segment = segment->next;
+			walk->at = 0;
+			continue;
+		}
+		place[count] = entry(segment, walk->at++);
+		count += (uint32_t)is_vacating_locked(heap, place[count]);
+	}
+	tmem_unlock(&heap->lock);
+	return count;
 }
 
 /* Has no segment half compacted, for who walks them. */

@@ -38,13 +38,15 @@ static uint32_t *footer(const struct extent *extent, uint32_t unit, uint32_t uni
 			->tag;
 }
 
-/* The extent gets its first free block in @bin: into the heap's list. */
+/* The extent gets its first free block in @bin: into the heap's list, unless it is vacated. */
 static void enter_bin_locked(struct heap *heap, struct extent *extent, uint32_t bin)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct bins *bins = extent->bins;
 
 	bins->used[bin / 64] |= 1ull << (bin % 64);
+	if (tmem_unlikely(extent->class == TMEM_VACATING))
+		return;
 	bins->prev[bin] = 0;
 	bins->next[bin] = heap->bin[bin];
 	if (heap->bin[bin])
@@ -60,6 +62,8 @@ static void leave_bin_locked(struct heap *heap, struct extent *extent, uint32_t 
 	struct bins *bins = extent->bins;
 
 	bins->used[bin / 64] &= ~(1ull << (bin % 64));
+	if (tmem_unlikely(extent->class == TMEM_VACATING))
+		return;
 	if (bins->prev[bin])
 		tmem_extent(engine, bins->prev[bin])->bins->next[bin] = bins->next[bin];
 	else
@@ -116,8 +120,9 @@ void tmem_pack_format_locked(struct heap *heap, struct extent *extent)
 	extent->bins = tmem_slab_at(slab, extent->bins_record);
 	memset(extent->bins, 0, sizeof(*extent->bins));
 	tmem_store(&extent->state, (uint32_t)EXTENT_PACKED);
-	insert_locked(heap, extent, 0, units_of(extent));
+	heap->used_bytes[1] += extent->size;
 	extent->class = 0;
+	insert_locked(heap, extent, 0, units_of(extent));
 	tmem_extent_link(heap->client->engine, &heap->packed[0], extent);
 	tmem_pack_moved_locked(heap, extent);
 }
@@ -155,11 +160,12 @@ void tmem_pack_reopen_locked(struct heap *heap, struct extent *extent)
 	uint64_t used;
 	uint32_t word;
 
+	extent->class = 0;
 	for (word = 0; word < TMEM_BINS / 64; word++)
 		for (used = extent->bins->used[word]; used; used &= used - 1)
 			enter_bin_locked(heap, extent, word * 64 + tmem_lowest(used));
 	tmem_extent_link(heap->client->engine, &heap->packed[0], extent);
-	extent->class = 0;
+	tmem_pack_moved_locked(heap, extent);
 }
 
 /* Persistent extents are listed by how much is free, for the compactor. */
@@ -168,7 +174,8 @@ void tmem_pack_moved_locked(struct heap *heap, struct extent *extent)
 	uint32_t free = units_of(extent) - extent->units;
 	uint32_t class = free < TMEM_BLOCK_UNITS ? 0 : tmem_log2(free / TMEM_BLOCK_UNITS) + 1;
 
-	if (heap->kind != TMEM_EXTENT_PERSISTENT || class == extent->class)
+	if (heap->kind != TMEM_EXTENT_PERSISTENT || class == extent->class ||
+	    extent->class == TMEM_VACATING)
 		return;
 	tmem_extent_unlink(heap->client->engine, &heap->packed[extent->class], extent);
 	extent->class = class;

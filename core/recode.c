@@ -172,8 +172,8 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	tmem_store(&block->object, source->block.object);
 	if (heap->kind != TMEM_EXTENT_PERSISTENT) {
 		tmem_lock(&heap->lock);
-		turned =
-			tmem_order_replace_locked(heap, WALK_RECODE, source->place, reserve->place);
+		turned = tmem_order_replace_locked(heap, WALK_RECODE, source->place, reserve->place,
+						   source->block.time);
 		tmem_unlock(&heap->lock);
 	}
 	if (turned)

@@ -74,6 +74,8 @@ static void add_heap(struct tmem_stats *stats, struct heap *heap)
 	else
 		stats->ephemeral_pages_most += heap->live_most;
 	stats->extents_compacted += heap->compacted;
+	stats->extents_vacated += heap->vacated;
+	stats->pages_moved += heap->moved;
 	stats->lent_bytes += (uint64_t)heap->lent_count * heap->client->engine->extent_size;
 	stats->extents_lent += heap->lends;
 	stats->extents_kept += heap->kept;
@@ -151,6 +153,8 @@ void tmem_engine_stats(struct tmem_engine *engine, struct tmem_stats *stats)
 	stats->extents_dropped += engine->gone_heaps.dropped;
 	add_dropped(stats, engine->gone_heaps.pages_dropped);
 	stats->extents_compacted += engine->gone_heaps.compacted;
+	stats->extents_vacated += engine->gone_heaps.vacated;
+	stats->pages_moved += engine->gone_heaps.moved;
 	stats->extents_lent += engine->gone_heaps.lends;
 	stats->extents_kept += engine->gone_heaps.kept;
 	stats->extents_taken += engine->gone_heaps.taken;

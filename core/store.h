@@ -158,6 +158,9 @@ struct lent {
 	uint16_t word[TMEM_LENT_UNITS]; /* or TMEM_NO_WORD */
 };
 
+/* An extent's class, of either form, while it is in heap->vacating[]. */
+#define TMEM_VACATING 15u
+
 /*
  * The first line is all that a get needs; the rest is for freeing, dropping
  * and finding room.
@@ -204,7 +207,7 @@ struct order_segment {
 };
 
 /* Who looks at every entry once, from the oldest on. */
-enum order_walk_name { WALK_RECODE, ORDER_WALKS };
+enum order_walk_name { WALK_RECODE, WALK_VACATE, ORDER_WALKS };
 
 /* Where a walk is: all before this entry was looked at. Segment 0: nothing was yet. */
 struct order_walk {
@@ -245,6 +248,26 @@ enum drop_cause {
 	DROP_ENDED = DROP_CAUSES /* its client is no more; not counted */
 };
 
+enum vacate_phase {
+	VACATE_REST,   /* until enough is free */
+	VACATE_CHOOSE, /* which extents are to be emptied */
+	VACATE_MOVE,   /* a walk over the heap's pages */
+	VACATE_END     /* what did not empty is filled again */
+};
+
+/* Where the emptying of extents stands. Owned by the step. */
+struct vacate {
+	uint32_t phase;
+	uint32_t clock;	 /* the heap's, at the last step */
+	uint32_t misses; /* looks in vain for another extent */
+	/* When what is free was last counted: blocks, and the heap's clock. */
+	uint32_t noted_live;
+	uint32_t noted_clock;
+	/* Of page extents, and of packed ones: */
+	uint32_t cursor[2]; /* extents to look at next */
+	uint64_t bytes[2];  /* of those that were chosen */
+};
+
 struct heap {
 	struct tmem_lock lock;
 	/* Set at creation, then constant. */
@@ -268,6 +291,9 @@ struct heap {
 	uint32_t full;	/* list: page extents with less than TMEM_ROOM_MIN free slots */
 	uint32_t packed[TMEM_HEAP_CLASSES]; /* lists: packed extents by free units */
 	uint32_t lent;			    /* list: extents that are lent */
+	/* Lists: extents whose pages are being moved out; [1]: packed ones. */
+	uint32_t vacating[2];
+	uint64_t used_bytes[2]; /* of all extents with blocks in them; likewise */
 	/* Lists: lent ones with room worth having back; [1]: packed ones. */
 	uint32_t ripe[2];
 	uint32_t lent_count;
@@ -280,6 +306,7 @@ struct heap {
 	uint32_t lend_clock; /* and when extents to lend were last looked for */
 	uint32_t lend_more;  /* there may be more, as soon as nobody puts */
 	uint32_t steps;
+	struct vacate vacate;
 	/* Guarded by the lock. */
 	uint32_t dead;	   /* list: dropped, their numbers wait for the next sweep */
 	uint32_t sweeping; /* list: dropped before the sweep that runs */
@@ -299,6 +326,8 @@ struct heap {
 	uint64_t live_most;
 	uint64_t extent_bytes_most;
 	uint64_t compacted;
+	uint64_t vacated;
+	uint64_t moved;
 	uint64_t lends;
 	uint64_t kept;
 	uint64_t taken;

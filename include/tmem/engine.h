@@ -73,9 +73,10 @@ uint64_t tmem_engine_ephemeral(struct tmem_engine *engine, uint64_t *was_lent);
 
 /*
  * Background work: sweeping what was flushed or dropped, compacting put
- * order, lending extents, having some ready ahead of use. At most @budget
- * steps, each of which looks at no more than 64 pages, or at one extent. The number done; 0: nothing to do, or
- * another worker is at it.
+ * order, emptying extents whose room nobody needs and giving them back,
+ * lending extents, having some ready ahead of use. At most @budget steps, each
+ * of which looks at no more than 64 pages, moves no more than 16, or looks at
+ * one extent. The number done; 0: nothing to do, or another worker is at it.
  */
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget);
 

@@ -55,32 +55,34 @@
 	  "bytes of the records that find the pages; a pool's first buckets are not counted")
 
 /* What is, for a client and for the host only. */
-#define TMEM_HOST_GAUGES(X)                                                                  \
-	X(extent_bytes, "bytes", "bytes of the extents that hold pages")                     \
-	X(meta_bytes, "bytes", "bytes of the extents that hold records")                     \
-	X(order_bytes, "bytes", "bytes that remember the order of puts")                     \
-	X(allocation, "bytes", "bytes promised to persistent pools")                         \
-	X(billed, "bytes", "bytes that persistent pools are billed for, metadata included")  \
-	X(capacity, "bytes", "bytes of extents that the engine may have")                    \
-	X(freeable, "bytes", "bytes that dropping every ephemeral page would free")          \
-	X(dying_objects, "objects", "flushed objects whose memory is not back yet")          \
-	X(extents_dropped, "extents", "ephemeral extents dropped whole")                     \
-	X(pages_dropped, "pages", "pages that went with them")                               \
-	X(dropped_for_room, "pages", "of these, those whose memory somebody needed")         \
-	X(dropped_over_cap, "pages", "of these, those of a client that was over its cap")    \
-	X(dropped_when_asked, "pages", "of these, those whose memory was asked back")        \
-	X(dropped_when_taken, "pages", "of these, those whose extent the host took from")    \
-	X(lent_bytes, "bytes", "bytes of extents that the host may take at any moment")      \
-	X(extents_lent, "extents", "times that an extent was lent so")                       \
-	X(extents_kept, "extents", "of these, those that ended because its room was needed") \
-	X(extents_taken, "extents", "extents dropped because the host had taken from them")  \
-	X(reclaim_asked, "bytes", "bytes that were asked back")                              \
-	X(reclaim_given, "bytes", "bytes that were given back for that")                     \
-	X(ephemeral_pages_most, "pages",                                                     \
-	  "ephemeral pages stored at most; of the host: summed over its clients")            \
-	X(persistent_pages_most, "pages", "persistent pages stored at most; likewise")       \
-	X(extent_bytes_most, "bytes", "bytes of extents at most; likewise")                  \
-	X(extents_compacted, "extents", "persistent extents whose pages were moved together")
+#define TMEM_HOST_GAUGES(X)                                                                      \
+	X(extent_bytes, "bytes", "bytes of the extents that hold pages")                         \
+	X(meta_bytes, "bytes", "bytes of the extents that hold records")                         \
+	X(order_bytes, "bytes", "bytes that remember the order of puts")                         \
+	X(allocation, "bytes", "bytes promised to persistent pools")                             \
+	X(billed, "bytes", "bytes that persistent pools are billed for, metadata included")      \
+	X(capacity, "bytes", "bytes of extents that the engine may have")                        \
+	X(freeable, "bytes", "bytes that dropping every ephemeral page would free")              \
+	X(dying_objects, "objects", "flushed objects whose memory is not back yet")              \
+	X(extents_dropped, "extents", "ephemeral extents dropped whole")                         \
+	X(pages_dropped, "pages", "pages that went with them")                                   \
+	X(dropped_for_room, "pages", "of these, those whose memory somebody needed")             \
+	X(dropped_over_cap, "pages", "of these, those of a client that was over its cap")        \
+	X(dropped_when_asked, "pages", "of these, those whose memory was asked back")            \
+	X(dropped_when_taken, "pages", "of these, those whose extent the host took from")        \
+	X(lent_bytes, "bytes", "bytes of extents that the host may take at any moment")          \
+	X(extents_lent, "extents", "times that an extent was lent so")                           \
+	X(extents_kept, "extents", "of these, those that ended because its room was needed")     \
+	X(extents_taken, "extents", "extents dropped because the host had taken from them")      \
+	X(reclaim_asked, "bytes", "bytes that were asked back")                                  \
+	X(reclaim_given, "bytes", "bytes that were given back for that")                         \
+	X(ephemeral_pages_most, "pages",                                                         \
+	  "ephemeral pages stored at most; of the host: summed over its clients")                \
+	X(persistent_pages_most, "pages", "persistent pages stored at most; likewise")           \
+	X(extent_bytes_most, "bytes", "bytes of extents at most; likewise")                      \
+	X(extents_compacted, "extents", "persistent extents whose pages were moved together")    \
+	X(extents_vacated, "extents", "extents emptied into the room of others, and given back") \
+	X(pages_moved, "pages", "pages that were moved for that")
 
 #define TMEM_STAT_FIELD_(name, unit, sentence) uint64_t name;
 

@@ -91,7 +91,7 @@ static void beside(struct actor *a, const struct step *step, const void *page)
 			FAIL("a put says more than 0");
 		break;
 	default:
-		be->step(crew->rig, a->worker, 2);
+		be->step(crew->rig, a->worker, (uint32_t)step->count);
 		break;
 	}
 }

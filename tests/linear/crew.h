@@ -34,7 +34,7 @@ struct step {
 	bool yield;	/* to another thread, before the call */
 	uint16_t pause; /* turns of an empty loop, before the call */
 	uint32_t version;
-	uint64_t count; /* of a range */
+	uint64_t count; /* of a range; of steps in the background */
 };
 
 struct plan {

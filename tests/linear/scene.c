@@ -9,6 +9,9 @@
 #define FILLERS 1u  /* the object of pages that only take room */
 #define OBJECTS 16u /* the first of those that histories are about */
 
+#define THIN_PAGES 300u /* of which half is flushed before each history */
+#define MOVED	   20u	/* pages that move for each history, at least */
+
 const struct variety varieties[] = {
 	{.name = "persistent",
 	 .rules = {.get_leaves = true},
@@ -50,6 +53,16 @@ const struct variety varieties[] = {
 	 .clients = 3,
 	 .capacity = 3u << 20,
 	 .lent = true},
+	{.name = "ephemeral-thin",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN | CAN_STATS,
+	 .clients = 1,
+	 .thin = true},
+	{.name = "shared-thin",
+	 .needs = CAN_EPHEMERAL | CAN_ADMIN | CAN_STATS,
+	 .rules = {.get_leaves = true},
+	 .flags = TMEM_POOL_SHARED,
+	 .clients = 3,
+	 .thin = true},
 	{.name = NULL},
 };
 
@@ -110,8 +123,26 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 		fill(scene);
 }
 
+/* Half of what is there leaves, wherever it is: what is put next lies between the rest. */
+static void thin_out(const struct scene *scene, uint64_t *rng)
+{
+	uint32_t i;
+
+	for (i = 0; i < THIN_PAGES; i++)
+		MUST_EQ(rig_put(scene->rig, scene->client[0],
+				rig_handle(scene->pool[0], FILLERS, i), page_tag(PAGE_RANDOM, i)),
+			0);
+	for (i = 0; i < THIN_PAGES; i++)
+		if (rng_below(rng, 2))
+			MUST_EQ(rig_flush(scene->rig, scene->client[0],
+					  rig_handle(scene->pool[0], FILLERS, i)),
+				1);
+}
+
 void scene_stop(struct scene *scene)
 {
+	if (scene->variety->thin)
+		MUST(rig_stats(scene->rig, -1, -1).pages_moved > scene->histories * MOVED);
 	rig_stop(scene->rig);
 }
 
@@ -135,6 +166,8 @@ static uint8_t choose_step(const struct variety *variety, const struct backend *
 	/* An extent is lent once it is full, so others' pages have to come after a history's. */
 	if (variety->lent && rng_below(rng, 3) == 0)
 		return dice < 50 ? STEP_PRESS : dice < 75 ? STEP_BACKGROUND : STEP_TAKE;
+	if (variety->thin && rng_below(rng, 3) == 0)
+		return STEP_BACKGROUND;
 	if (dice < 42)
 		return STEP_PUT;
 	if (dice < 74)
@@ -179,6 +212,8 @@ void scene_plan(struct scene *scene, struct plan *plan, uint32_t threads, uint64
 	choose_handles(scene, plan, rng);
 	if (!variety->full)
 		choose_codec(scene, rng);
+	if (variety->thin)
+		thin_out(scene, rng);
 	for (t = 0; t < plan->threads; t++) {
 		plan->client[t] = scene->client[t % variety->clients];
 		plan->pool[t] = scene->pool[t % variety->clients];
@@ -194,6 +229,8 @@ void scene_plan(struct scene *scene, struct plan *plan, uint32_t threads, uint64
 			step->pause = rng_below(rng, 2) ? 0 : (uint16_t)rng_below(rng, 500);
 			step->version = ++version;
 			step->count = ranges[rng_below(rng, scene->wide_ranges ? 4 : 2)];
+			if (step->kind == STEP_BACKGROUND)
+				step->count = variety->thin ? 1 + rng_below(rng, 40) : 2;
 		}
 	}
 }

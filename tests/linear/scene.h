@@ -17,6 +17,7 @@ struct variety {
 	uint64_t capacity; /* 0: more than is ever used */
 	bool lent;	   /* the host takes extents that are not being filled */
 	bool full;	   /* the client's allocation is used up but for a page or two */
+	bool thin;	   /* before each history half of much is flushed, so that pages move */
 };
 
 extern const struct variety varieties[]; /* ends with one that has no name */

@@ -61,15 +61,17 @@ static void record(const struct options *o, struct twin *twin)
 	twin_stop(twin);
 }
 
-/* A run in which pages never changed their codec would prove nothing about that. */
-static void must_have_recoded(struct rig *rig)
+/* A run in which pages never changed their codec, or place, would prove nothing about that. */
+static void must_have_turned(struct rig *rig)
 {
 	const struct tmem_stats stats = rig_stats(rig, -1, -1);
 
 	printf("%" PRIu64 " pages recoded, %" PRIu64 " of them back again, %" PRIu64
-	       " tried in vain\n",
-	       stats.recoded, stats.recoded_back, stats.recoded_poor);
+	       " tried in vain; %" PRIu64 " moved, which emptied %" PRIu64 " extents\n",
+	       stats.recoded, stats.recoded_back, stats.recoded_poor, stats.pages_moved,
+	       stats.extents_vacated);
 	MUST(stats.recoded && stats.recoded_back && stats.recoded_poor);
+	MUST(stats.pages_moved && stats.extents_vacated);
 }
 
 static void run(const struct backend *backend, const struct options *o, struct twin *twin)
@@ -97,7 +99,7 @@ static void run(const struct backend *backend, const struct options *o, struct t
 	}
 	last = rig_stats(twin->rig, -1, -1);
 	if (o->operations >= 200000)
-		must_have_recoded(twin->rig);
+		must_have_turned(twin->rig);
 	twin_stop(twin);
 }
 
