@@ -218,6 +218,11 @@ rig_module() { # [CONTROL]: broken in this way
 	"$rig_top/scripts/guest-module" "${release%/arch/x86/boot/bzImage}" "$(dirname "$rig_bare_image")" "$@"
 }
 
+# Whether it is Debian's, and not of scripts/guest-kernel.
+rig_is_stock() {
+	[ "${rig_kernel#/boot/}" != "$rig_kernel" ]
+}
+
 # Whether this kernel has guest/linux/patch.
 rig_is_patched() {
 	grep -qsx CONFIG_TMEM_HOOKS=y "${rig_kernel%/arch/x86/boot/bzImage}/.config"
@@ -236,35 +241,45 @@ rig_take_module() { # [CONTROL]: broken in this way
 	rig_image=$rig_work/image.cpio
 }
 
-# Tells QEMU's monitor of a guest with $(guest_monitor NAME), and waits for EVENT.
-guest_tell() { # NAME EVENT COMMAND
-	python3 - "$rig_work/$1.qmp" "$2" "$3" <<'END'
-import json, socket, sys
+# Tells QEMU's monitor of a guest with $(guest_monitor NAME), once its machine has that STATUS,
+# and waits for EVENT.
+guest_tell() { # NAME EVENT COMMAND [STATUS]
+	python3 - "$rig_work/$1.qmp" "$2" "$3" "${4-}" $((120 * rig_patience)) <<'END'
+import json, socket, sys, time
 
-path, event, command = sys.argv[1:]
+path, event, command, status, patience = sys.argv[1:]
+end = time.monotonic() + int(patience)
 monitor = socket.socket(socket.AF_UNIX)
-monitor.settimeout(60)
+monitor.settimeout(int(patience))
 monitor.connect(path)
 lines = monitor.makefile("rw")
+events = set()
 
-def said():
-    line = lines.readline()
-    return json.loads(line) if line else sys.exit("QEMU has gone")
-
-def say(name, **arguments):
+def ask(name, **arguments):
     lines.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
     lines.flush()
+    while True:
+        said = hear()
+        if "return" in said or "error" in said:
+            return said
 
-say("qmp_capabilities")
-say("human-monitor-command", **{"command-line": command})
-awaited = {event} - {""}
-answers = 0
-while answers < 2 or awaited:
-    line = said()
-    awaited -= {line.get("event")}
-    answers += "return" in line
-    if line.get("return") or "error" in line:
-        sys.exit("QEMU: %s: %s" % (command, line))
+def hear():
+    line = lines.readline()
+    said = json.loads(line) if line else sys.exit("QEMU has gone")
+    events.add(said.get("event"))
+    return said
+
+hear()
+ask("qmp_capabilities")
+while status and ask("query-status")["return"]["status"] != status:
+    if time.monotonic() > end:
+        sys.exit("QEMU: the machine is not %s" % status)
+    time.sleep(0.1)
+said = ask("human-monitor-command", **{"command-line": command})
+if said.get("return") or "error" in said:
+    sys.exit("QEMU: %s: %s" % (command, said))
+while event and event not in events:
+    hear()
 END
 }
 

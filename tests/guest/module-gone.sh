@@ -9,6 +9,7 @@
 # each time. The controls: a host that has another epoch when the guest wakes is
 # given up, and its pages are errors; a module that looks neither at the epoch
 # nor at what virtiofs is given serves them, and has no device when it is back.
+# Of our own kernels none has virtiofs.
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
@@ -45,11 +46,11 @@ end() { # GUEST
 }
 
 freeze() { # GUEST: until a put has met it
-	local end=$((SECONDS + 60))
 	guest_line "$1" '^freeze: now' 120 || fail "guest $1 does not write"
 	"$rig_tmem" freeze "$1" >/dev/null || fail "tmem freeze"
+	# However long it takes: the guest says when it has written enough.
 	until [ "$(figure "$1" engine.puts_frozen)" -ge 1 ]; do
-		[ $SECONDS -lt $end ] || fail "no put met the freeze"
+		! guest_line "$1" '^(ok|BAD) freeze' 0 && kill -0 "${rig_guest[$1]}" || fail "no put met the freeze"
 		sleep 0.1
 	done
 	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
@@ -62,28 +63,28 @@ freeze_swap() { # GUEST: until it has read some of what it has there
 	"$rig_tmem" thaw "$1" >/dev/null || fail "tmem thaw"
 }
 
-unplug() { # GUEST: and plugs it in again, over another connection
-	local option device chardev
+wake() { # GUEST: once it sleeps
+	guest_tell "$1" WAKEUP system_wakeup suspended || fail "guest $1 does not sleep and wake"
+}
+
+unplug() { # GUEST: and plugs it in again, over the same connection
+	local option device
 	for option in "${rig_disk[@]}"; do
-		case $option in
-		vhost-user-fs-pci,*) device=$option ;;
-		socket,*) chardev=$option ;;
-		esac
+		case $option in vhost-user-fs-pci,*) device=$option ;; esac
 	done
 	guest_line "$1" '^unplug: now' 180 || fail "guest $1 does not write"
 	guest_tell "$1" DEVICE_DELETED "device_del gone" || fail "the device is not unplugged"
 	guest_line "$1" '^plug: now' 120 || fail "guest $1 still has a disk"
-	guest_tell "$1" "" "chardev-remove tmem-$1" &&
-		guest_tell "$1" "" "chardev-add ${chardev/id=tmem-$1/id=again}" &&
-		guest_tell "$1" "" "device_add ${device/chardev=tmem-$1/chardev=again}" ||
-		fail "the device is not plugged in"
+	guest_tell "$1" "" "device_add $device" || fail "the device is not plugged in"
 }
 
 rig_take_module
-start a 7 tmem.rounds=3
+start a 7 tmem.rounds=3 "tmem.patience=$((60 * rig_patience))"
 freeze a
 freeze_swap a
+wake a
 unplug a
+wake a
 end a
 for case in freeze freeze-of-swap suspended swap-stays unload-under-readers unplugged plugged another-epoch \
 	swap-removed back; do
@@ -93,10 +94,13 @@ done
 
 rig_take_module BLIND
 start b 2 tmem.only=blind tmem.patience=3
+wake b
 end b
 grep -q '^BAD another-epoch' "$report" || fail "the control: another epoch goes unnoticed either way"
-grep -q '^BAD back' "$report" && grep -q '^virtiofs has it' "$report" ||
-	fail "the control: the device that comes back is not virtiofs's either way"
-say "PASS control: a module that does not look at what is bound leaves virtiofs the device"
+if rig_is_stock; then
+	grep -q '^BAD back' "$report" && grep -q '^virtiofs has it' "$report" ||
+		fail "the control: the device that comes back is not virtiofs's either way"
+	say "PASS control: a module that does not look at what is bound leaves virtiofs the device"
+fi
 say "PASS control: a module that does not look at the epoch serves $(grep '^another' "$report")"
 say "PASS"
