@@ -8,7 +8,7 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-rig_disk_size=24M
+rig_disk_size=12M
 size=420M
 
 rig_begin
@@ -26,7 +26,7 @@ swap_behind() { # GUEST RUN OPTIONS
 }
 
 rig_take_module
-swap_behind a module tmem.mib=110 tmem.hogs=2 tmem.discard=1
+swap_behind a module tmem.mib=36 tmem.limit=20 tmem.hogs=2 tmem.discard=1
 report=$(report_of a)
 grep -q '^all done' "$report" || fail "the guest did not come to its end"
 [ "$(grep -c '^hog: result bad=0 lost=0 ' "$report")" = 2 ] || fail "not every page was verified"
@@ -48,7 +48,8 @@ say "PASS of $refused pages that the host refused the backing device got $wrote,
 
 rig_take_module FORGETFUL
 # Nobody but hog is there, to die of it.
-swap_behind b hog rootfstype=ramfs tmem.mib=200
+rig_disk_size=4M
+swap_behind b hog rootfstype=ramfs tmem.mib=32 tmem.limit=8
 grep -q '^hog: result bad=[1-9]' "$(report_of b)" || fail "nobody notices that pages are forgotten"
 daemon_stop
 say "PASS control: $(sed -n 's/^hog: result bad=\([0-9]*\).*/\1/p' "$(report_of b)") pages are wrong when the bits are forgotten"

@@ -10,7 +10,7 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-pages=60000
+pages=50000
 
 rig_begin
 rig_take_module

@@ -9,7 +9,7 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-files=4 pages=6000 # of each
+files=4 pages=5000 # of each
 uuid=0b7e3a52-6c1d-4f0e-9a3f-1d2c3b4a5968
 other=0b7e3a52-6c1d-4f0e-9a3f-1d2c3b4a5969
 none=0b7e3a52-6c1d-4f0e-9a3f-1d2c3b4a596a

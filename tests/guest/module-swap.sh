@@ -14,7 +14,7 @@ rig_begin
 rig_take_module
 daemon_start
 
-guest_start_module a module tmem.mib=220
+guest_start_module a module tmem.mib=170
 guest_end a 240 || fail "the guest did not end"
 report=$(report_of a)
 grep -q '^hog: result bad=0 lost=0 ' "$report" || fail "not every page was verified"
@@ -44,7 +44,7 @@ say "PASS $out pages out, all verified, $(guest_stat a swap_write_requests) requ
 
 "$rig_tmem" remove a >/dev/null || fail "tmem remove"
 rig_take_module DEAF
-guest_start_module b module tmem.mib=170
+guest_start_module b module tmem.mib=32 tmem.limit=12
 guest_end b 240 || fail "the control's guest did not end"
 grep -q '^hog: result bad=0 lost=0 ' "$(report_of b)" || fail "the control did not verify its pages"
 left=$(sed -n 's/^label: \([0-9]*\) pages.*/\1/p' "$(report_of b)")

@@ -9,9 +9,9 @@ set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
 rig_begin
-rig_disk_size=160M
+rig_disk_size=40M
 daemon_start
-guest_start a reboot rootfstype=ramfs tmem.mib=160
+guest_start a reboot rootfstype=ramfs tmem.mib=20 tmem.limit=8
 guest_line a '^reboot: first life ends' 120 || fail "the first life did not end"
 guest_line a '^reboot: second life' 60 || fail "the guest did not come back"
 guest_line a '^reboot: hog exit' 120 || fail "the second life did not end"
@@ -19,7 +19,7 @@ guest_end a 30 || fail "the guest did not power itself off"
 "$rig_tmem" check >/dev/null || fail "tmem check"
 [ "$(figure a disk.blocks_lost)" = 0 ] || fail "blocks were lost"
 report=$(report_of a)
-grep -q '^hog: round 1 pages=40960 bad=0 lost=0' "$report" || fail "the first life's pages were not verified"
+grep -q '^hog: round 1 pages=5120 bad=0 lost=0' "$report" || fail "the first life's pages were not verified"
 found=$(sed -n 's/^reboot: before: .* of_seed=\([0-9]*\) .*/\1/p' "$report")
 [ "${found:-0}" -ge 1000 ] || fail "control: the scan finds ${found:-no} pages of the life that left them"
 say "PASS control: the disk keeps $found pages of the first life until it is swap again"

@@ -7,7 +7,7 @@
 set -u
 . "$(dirname "$0")/../../guest/demo/rig.sh"
 
-text=40
+text=24
 
 sum_of() { # MIB of text
 	"$rig_work/text" "$1" | LC_ALL=C sort | sha256sum | cut -d' ' -f1
@@ -15,7 +15,7 @@ sum_of() { # MIB of text
 
 rig_begin
 cc -O2 -D_GNU_SOURCE -o "$rig_work/text" "$rig_top/guest/demo/text.c" || fail "text.c does not compile"
-options=("tmem.mib=200" "tmem.text=$text" "tmem.faults=0" "tmem.sum=$(sum_of $text)")
+options=("tmem.mib=150" "tmem.text=$text" "tmem.faults=0" "tmem.sum=$(sum_of $text)")
 # What must not be verified: a sum that is wrong by one digit.
 right=$(sum_of 4)
 case $right in 0*) wrong=1${right#?} ;; *) wrong=0${right#?} ;; esac
