@@ -181,6 +181,7 @@ __attribute__((format(printf, 1, 2))) void bench_progress(const char *format, ..
 void bench_raw(struct bench *bench);	     /* inproc.*, metadata.* */
 void bench_persistent(struct bench *bench);  /* inproc.get.persistent */
 void bench_codec(struct bench *bench);	     /* inproc.*.lz4, .vector */
+void bench_dense(struct bench *bench);	     /* inproc.get.dense */
 void bench_alone(struct bench *bench);	     /* codec.* */
 void bench_scale(struct bench *bench);	     /* scale.*, lock.contended */
 void bench_reclaim(struct bench *bench);     /* reclaim.* */

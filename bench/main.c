@@ -31,10 +31,11 @@ static const struct group {
 } groups[] = {
 	/* Those that need the reference's memory come first: it is given back after them. */
 	{"raw", bench_raw, 1},	       {"persistent", bench_persistent, 1},
-	{"codec", bench_codec, 1},     {"scale", bench_scale, 1},
-	{"alone", bench_alone, 0},     {"util", bench_store_util, 0},
-	{"reclaim", bench_reclaim, 0}, {"density", bench_density, 0},
-	{"daemon", bench_daemon, 0},   {"flood", bench_flood, 0},
+	{"codec", bench_codec, 1},     {"dense", bench_dense, 1},
+	{"scale", bench_scale, 1},     {"alone", bench_alone, 0},
+	{"util", bench_store_util, 0}, {"reclaim", bench_reclaim, 0},
+	{"density", bench_density, 0}, {"daemon", bench_daemon, 0},
+	{"flood", bench_flood, 0},
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -42,7 +43,7 @@ static const struct group {
 static const char usage[] =
 	"usage: tmem-bench [option...] CORPUS\n"
 	"  --quick          256 k pages instead of 1 M, at most 90 s\n"
-	"  --only GROUP     raw, persistent, codec, scale, alone, util, reclaim, density,\n"
+	"  --only GROUP     raw, persistent, codec, dense, scale, alone, util, reclaim, density,\n"
 	"                   daemon or flood; repeatable\n"
 	"  --out FILE       where results go (results.json)\n"
 	"  --tmemd FILE     the daemon, and\n"

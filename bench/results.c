@@ -35,6 +35,7 @@ static const struct target {
 	{"inproc.get.vector", BENCH_VALUE_AT_MOST, 1400, 0},
 	{"codec.small.ratio.anon", BENCH_VALUE_AT_LEAST, 2.3, 0},
 	{"codec.vector.ratio.anon", BENCH_VALUE_AT_LEAST, 1.6, 0},
+	{"inproc.get.dense", BENCH_RATIO_AT_MOST, 0, 1.15},
 	{"metadata.obj64", BENCH_VALUE_AT_MOST, 48, 34},
 	{"metadata.obj1", BENCH_VALUE_AT_MOST, 128, 92},
 	{"daemon.put32", BENCH_RATIO_AT_MOST, 0.25, 0.20},
