@@ -90,8 +90,8 @@ static int copy_payload(struct tmem_worker *worker, struct source *source, unsig
 		source->block.time = tmem_load(&tmem_block(extent, unit)->time);
 		memcpy(to, tmem_payload(extent, unit), SLOT_LENGTH(*slot));
 		/* Of an extent that is lent the host may have taken what was copied. */
-		tmem_fence_acquire();
-		copied = !tmem_load(&extent->lent);
+		copied = !tmem_lend_asked(extent) ||
+			 tmem_lend_is_left(extent, unit, SLOT_LENGTH(*slot));
 		tmem_store_release(&worker->held, 0u);
 	}
 	tmem_unlock(lock);

@@ -73,6 +73,7 @@ get.c@return tmem_unlikely(tmem_lend_asked(extent)) &&@return 0 &&
 get.c@err = tmem_decode(worker,@*taken = is_taken(extent, unit, value); if (!*taken && !tmem_decode(worker, SLOT_CODEC(value), data, SLOT_LENGTH(value))) { memcpy(page, worker->page, TMEM_PAGE_SIZE); return 0; } err = tmem_decode(worker,
 heap.c@if (!lent || extent->headers) {@if (1) {
 lend.c@if (!is_there(extent, lent, i))@if (0)
+recode.c@copied = !tmem_lend_asked(extent) ||@copied = 1 ||
 lend.c@else if (!extent->headers)@else if (0)
 lend.c@is_there(extent, lent, at / TMEM_LENT_UNIT))@1)
 EOM
