@@ -12,12 +12,13 @@ BUILD ?= build-release
 
 # These are entered one by one; each of them uses the machine's processors itself.
 .NOTPARALLEL:
-.PHONY: help setup demo check check-guest bench corpus build install fuzz clean
+.PHONY: help setup demo check check-guest check-guest-debug bench corpus build install fuzz clean
 
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
 	@echo 'make check-guest   only the tests in real guests, about a quarter of an hour (TESTS="reboot": only these)'
+	@echo 'make check-guest-debug   the tests of tmem.ko under a kernel with lockdep and KASAN, built first: an hour and more'
 	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
 	@echo 'make corpus    the pages that the benchmark compresses, made once'
 	@echo 'make build     optimised build in $(BUILD)'
@@ -38,6 +39,10 @@ check: setup
 check-guest:
 	@scripts/setup --second-kernel
 	@tests/guest/run $(TESTS)
+
+check-guest-debug:
+	@scripts/setup --kernel-source
+	@tests/guest/run --debug $(TESTS)
 
 bench: setup
 	@BENCH=$(BENCH) scripts/bench

@@ -20,6 +20,8 @@ rig_tmem=${TMEM:-$rig_built/cli/tmem}
 rig_ram=${GUEST_RAM:-192M}
 rig_patience=${RIG_PATIENCE:-1}
 rig_disk_size=512M
+# What no kernel says of itself that is well. On the console are warnings and what is worse.
+rig_complaint='BUG: |KASAN: |WARNING: |ODEBUG: |list_(add|del) corruption|general protection|Oops'
 declare -A rig_guest=() # name: process id of its QEMU
 rig_daemon=
 
@@ -181,7 +183,7 @@ guest_boot() { # NAME RUN QEMU-AND-KERNEL-OPTIONS: those with tmem. go to the ke
 	qemu-system-x86_64 "${rig_accel[@]}" -nodefaults -no-user-config -display none \
 		-kernel "$rig_kernel" -initrd "$rig_image" \
 		-serial "file:$rig_work/$name.console" -serial "file:$rig_work/$name.report" \
-		"${machine[@]}" -append "console=ttyS0 quiet panic=-1 no_timer_check tmem.run=$run ${kernel[*]}" \
+		"${machine[@]}" -append "console=ttyS0 loglevel=5 panic=-1 no_timer_check tmem.run=$run ${kernel[*]}" \
 		</dev/null >"$rig_work/$name.qemu.log" 2>&1 &
 	rig_guest[$name]=$!
 }
@@ -299,18 +301,29 @@ guest_stat() { # NAME COUNTER: as the guest's module counted it
 	sed -n "s/^stat $2 \\([0-9]*\\).*/\\1/p" "$(report_of "$1")" | tail -n 1
 }
 
+# The first complaint of its kernel, if there is one.
+guest_complaint() { # NAME
+	grep -aE -m 1 "$rig_complaint" "$rig_work/$1.console"
+}
+
+# A caller that plants complaints sets $rig_planted.
+guest_gone() { # NAME
+	unset "rig_guest[$1]"
+	[ -n "${rig_planted-}" ] || ! guest_complaint "$1" || fail "the kernel of guest $1 complains"
+}
+
 guest_end() { # NAME SECONDS: true once it has powered itself off
 	rig_wait_pid "${rig_guest[$1]}" $(($2 * rig_patience)) || return 1
 	wait "${rig_guest[$1]}"
 	local status=$?
-	unset "rig_guest[$1]"
+	guest_gone "$1"
 	return $status
 }
 
 guest_kill() { # NAME
 	kill -9 "${rig_guest[$1]}"
 	wait "${rig_guest[$1]}" 2>/dev/null
-	unset "rig_guest[$1]"
+	guest_gone "$1"
 }
 
 # Seconds of CPU of everything that was started and has ended. Not for a

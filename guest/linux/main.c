@@ -2,6 +2,7 @@
 /* The module comes and goes. */
 #include <linux/module.h>
 
+#include "faulty.h"
 #include "report.h"
 #include "virtio.h"
 
@@ -9,6 +10,9 @@ static int __init tmem_init(void)
 {
 	int error;
 
+#ifdef TMEM_FAULTY
+	tmem_faulty();
+#endif
 	tmem_report_begin();
 	error = virtio_tmem_register();
 	if (error)

@@ -44,8 +44,10 @@ say "PASS $out pages out, all verified, $(guest_stat a swap_write_requests) requ
 
 "$rig_tmem" remove a >/dev/null || fail "tmem remove"
 rig_take_module DEAF
-guest_start_module b module tmem.mib=32 tmem.limit=12
+guest_start_module b module tmem.mib=32 tmem.limit=12 tmem.complain=BUG:
+rig_planted=yes
 guest_end b 240 || fail "the control's guest did not end"
+guest_complaint b >/dev/null || fail "a kernel that complains goes unnoticed"
 grep -q '^hog: result bad=0 lost=0 ' "$(report_of b)" || fail "the control did not verify its pages"
 left=$(sed -n 's/^label: \([0-9]*\) pages.*/\1/p' "$(report_of b)")
 [ "$left" -gt 1000 ] || fail "without the hook only $left pages are left: the check would not notice"
