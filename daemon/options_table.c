@@ -41,7 +41,7 @@ const struct options_row options_rows[] = {
 	 "coming and a processor is to spare; default: yes"},
 	{"lend", "yes|no", KIND_FLAG, AT(lend), "no", 0, 0, WHERE_FILE,
 	 "let the kernel take ephemeral pages that are not being filled whenever it needs memory; "
-	 "default: no"},
+	 "default: no, but with --fallow yes always"},
 	{"fallow", "yes|no", KIND_FLAG, AT(fallow), "no", 0, 0, WHERE_LIVE,
 	 "let ephemeral pages have what nobody else on this host is using, up to --memory, and "
 	 "give it back when somebody does; default: no"},

@@ -63,6 +63,8 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 	struct tmem_arena_config memory = {.size = sizeof(memory),
 					   .flags = TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE,
 					   .bytes = daemon->memory};
+	/* Whoever is faster than a look at the host finds lent memory. */
+	bool lend = daemon->options->lend || daemon->options->fallow;
 	struct tmem_config config = {.size = sizeof(config),
 				     .workers = 1,
 				     .capacity = daemon->memory,
@@ -70,7 +72,7 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 				     .codec_count = sizeof(codecs) / sizeof(codecs[0]),
 				     .codecs = codecs,
 				     .host_ops = &tmem_arena_ops,
-				     .lend = daemon->options->lend};
+				     .lend = lend};
 	char text[UNITS_SIZE_TEXT];
 	int error;
 
