@@ -23,8 +23,10 @@
 
 /* How often to look: whoever takes memory takes all of it within TAKEN_IN, at the fastest. */
 #define TAKEN_IN   (2 * SECOND)
-#define LOOK_LEAST (SECOND / 10)
+#define LOOK_LEAST FALLOW_SOON
 #define LOOK_MOST  SECOND
+
+#define GLANCE_LEAST (SECOND / 200)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -44,6 +46,21 @@ static uint64_t above(uint64_t a, uint64_t b)
 uint64_t fallow_reserve(uint64_t total)
 {
 	return total / RESERVE_PART;
+}
+
+/*
+ * A program takes 8 bytes in a nanosecond, if the kernel has huge pages for it;
+ * it is to be seen before it has half of the reserve. Where that is large, the
+ * looks themselves are often enough.
+ */
+uint64_t fallow_glance(uint64_t reserve)
+{
+	return least(most(reserve / 16, GLANCE_LEAST), LOOK_LEAST);
+}
+
+uint64_t fallow_fall(uint64_t reserve)
+{
+	return reserve / MARGIN_PART;
 }
 
 const char *fallow_cause_name(enum fallow_cause cause)
@@ -103,7 +120,7 @@ static void give(struct fallow_verdict *verdict, uint64_t held, uint64_t bytes,
 void fallow_judge(const struct fallow_situation *s, struct fallow_verdict *verdict)
 {
 	struct view machine, group = {0}, *tight = &machine;
-	uint64_t margin;
+	uint64_t margin, risen = 0;
 
 	*verdict = (struct fallow_verdict){.cause = FALLOW_NOTHING, .look = LOOK_MOST};
 	look_at(&s->machine, s, s->reserve, &machine);
@@ -120,8 +137,11 @@ void fallow_judge(const struct fallow_situation *s, struct fallow_verdict *verdi
 	if (!s->held)
 		verdict->look = LOOK_MOST;
 
-	if (s->held > tight->spare) {
-		give(verdict, s->held, s->held - tight->spare + margin,
+	/* Whoever took much just now is thought to take as much again before the next look. */
+	if (s->since_looked <= SECOND && above(s->before, verdict->fallow) > margin)
+		risen = s->before - verdict->fallow;
+	if (s->held > above(tight->spare, risen)) {
+		give(verdict, s->held, s->held - above(tight->spare, risen) + margin,
 		     tight == &group ? FALLOW_GROUP : FALLOW_WATERMARK);
 		return;
 	}
@@ -131,6 +151,7 @@ void fallow_judge(const struct fallow_situation *s, struct fallow_verdict *verdi
 		return;
 	}
 	verdict->limit = s->held;
-	if (s->since_given >= GROW_QUIET && tight->spare - s->held > margin)
+	if (s->since_given >= GROW_QUIET && s->since_looked >= LOOK_LEAST &&
+	    tight->spare - s->held > margin)
 		verdict->limit = least(tight->spare, s->held + growth(s));
 }

@@ -32,6 +32,7 @@ struct fallow_situation {
 	bool pressure;		  /* somebody waited for memory since the last look */
 	uint64_t since_given;	  /* nanoseconds since memory was given back */
 	uint64_t since_looked;	  /* and since the last look */
+	uint64_t before;	  /* bytes that were fallow then; 0: nobody looked */
 };
 
 enum fallow_cause {
@@ -50,6 +51,15 @@ struct fallow_verdict {
 	uint64_t look;	    /* nanoseconds after which to look again */
 	enum fallow_cause cause;
 };
+
+#define FALLOW_SOON UINT64_C(100000000) /* nanoseconds until the next look, at least */
+
+/*
+ * Between two looks that are so near: how often to glance at what is free, in
+ * nanoseconds, and the fall of it that asks for a look.
+ */
+uint64_t fallow_glance(uint64_t reserve);
+uint64_t fallow_fall(uint64_t reserve);
 
 void fallow_judge(const struct fallow_situation *situation, struct fallow_verdict *verdict);
 

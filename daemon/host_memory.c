@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define TEXT 8192 /* bytes of a file that are looked at */
@@ -240,6 +241,13 @@ bool host_memory_read(const struct host_memory *memory, struct fallow_room *mach
 		} while (end && strlen(path) >= from->top);
 	}
 	return true;
+}
+
+uint64_t host_memory_free(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) ? 0 : (uint64_t)info.freeram * info.mem_unit;
 }
 
 int host_memory_pressure(const struct host_memory *memory, bool group)

@@ -34,6 +34,9 @@ void host_memory_open(struct host_memory *memory, const char *root);
 bool host_memory_read(const struct host_memory *memory, struct fallow_room *machine,
 		      struct fallow_room *group);
 
+/* What the machine has free, by a call that costs next to nothing. */
+uint64_t host_memory_free(void);
+
 /*
  * A descriptor that polls with EPOLLPRI when somebody has waited for memory:
  * on the machine, or, with @group, in the innermost group. -1: this kernel or

@@ -31,6 +31,14 @@ static uint64_t since(uint64_t then, uint64_t now)
 	return then ? now - then : FALLOW_NEVER;
 }
 
+/* Until the next look; who holds little above the reserve glances at what is free meanwhile. */
+static void set_timer(struct regulator *regulator, uint64_t ns)
+{
+	uint64_t glance = fallow_glance(regulator->figures.reserve);
+
+	timer_set(&regulator->timer, regulator->near && ns > glance ? glance : ns, 0);
+}
+
 static void look(struct regulator *regulator)
 {
 	struct fallow_situation situation = {.reserve = regulator->figures.reserve,
@@ -46,12 +54,16 @@ static void look(struct regulator *regulator)
 	situation.held = tmem_engine_ephemeral(regulator->daemon->engine, &situation.counted);
 	situation.since_given = since(regulator->given, now);
 	situation.since_looked = since(regulator->looked, now);
+	situation.before = regulator->figures.fallow;
 	fallow_judge(&situation, &verdict);
 	regulator->waited = false;
 	regulator->looked = now;
+	regulator->due = now + verdict.look;
+	regulator->near = situation.held && verdict.look == FALLOW_SOON;
+	regulator->free = situation.machine.free;
 	regulator->figures.fallow = verdict.fallow;
 	limit(regulator, verdict.limit);
-	timer_set(&regulator->timer, verdict.look, 0);
+	set_timer(regulator, verdict.look);
 	if (!verdict.give_back)
 		return;
 	if (!regulator->left) {
@@ -107,9 +119,16 @@ void regulator_note(struct regulator *regulator, enum fallow_cause cause, uint64
 static void on_timer(struct watch *watch, uint32_t ready)
 {
 	struct regulator *regulator = (struct regulator *)(void *)watch;
+	uint64_t now;
 
 	(void)ready;
-	if (timer_expired(watch) && !regulator->left)
+	if (!timer_expired(watch) || regulator->left)
+		return;
+	now = regulator_clock();
+	if (now < regulator->due &&
+	    host_memory_free() + fallow_fall(regulator->figures.reserve) > regulator->free)
+		set_timer(regulator, regulator->due - now);
+	else
 		look(regulator);
 }
 

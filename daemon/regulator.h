@@ -49,9 +49,12 @@ struct regulator {
 	struct regulator_figures figures;
 	struct regulator_pressure pressure[REGULATOR_PRESSURES];
 	bool on;
+	bool near;	 /* little is left above the reserve */
 	bool waited;	 /* for memory, somebody, since the last look */
 	uint64_t left;	 /* bytes still to be given back for */
 	uint64_t begun;	 /* and since when: what came before is in figures.last_bytes */
+	uint64_t due;	 /* the next look, on the clock */
+	uint64_t free;	 /* bytes that the machine had free at the last one */
 	uint64_t looked; /* nanoseconds of the clock; 0: never */
 	uint64_t given;	 /* likewise, when something was given back by its own will */
 };

@@ -77,6 +77,49 @@ static const struct row rows[] = {
 	 ANY,
 	 4 * GIB + GIB / 2,
 	 FALLOW_WATERMARK},
+	{"somebody took much since the last look: as much again, before he asks for it",
+	 {.machine = {64 * GIB, 6 * GIB, 0},
+	  .reserve = 4 * GIB,
+	  .held = 10 * GIB,
+	  .since_given = FALLOW_NEVER,
+	  .since_looked = SECOND / 50,
+	  .before = 19 * GIB},
+	 16 * GIB,
+	 9 * GIB - GIB / 2,
+	 GIB + GIB / 2,
+	 FALLOW_WATERMARK},
+	{"he took it in a longer time: it is not much",
+	 {.machine = {64 * GIB, 6 * GIB, 0},
+	  .reserve = 4 * GIB,
+	  .held = 10 * GIB,
+	  .since_given = SECOND,
+	  .since_looked = 2 * SECOND,
+	  .before = 19 * GIB},
+	 16 * GIB,
+	 10 * GIB,
+	 0,
+	 0},
+	{"somebody gave back much: nothing follows from it",
+	 {.machine = {64 * GIB, 6 * GIB, 0},
+	  .reserve = 4 * GIB,
+	  .held = 10 * GIB,
+	  .since_given = SECOND,
+	  .since_looked = SECOND / 50,
+	  .before = 10 * GIB},
+	 16 * GIB,
+	 10 * GIB,
+	 0,
+	 0},
+	{"looks that follow each other closely are no growth each",
+	 {.machine = {64 * GIB, 40 * GIB, 40 * GIB},
+	  .reserve = 4 * GIB,
+	  .held = 10 * GIB,
+	  .since_given = FALLOW_NEVER,
+	  .since_looked = SECOND / 50},
+	 ANY,
+	 10 * GIB,
+	 0,
+	 0},
 	{"less is held than is missing",
 	 {MACHINE(0, 0), .held = GIB},
 	 ANY,
@@ -234,6 +277,16 @@ static void growth_is_bounded_and_ends_at_the_reserve(void **state)
 	assert_true(s.held <= 11 * GIB);
 }
 
+/* Half of the reserve is seen on its way out, and a large machine is left alone. */
+static void glances_are_as_rare_as_the_reserve_is_large(void **state)
+{
+	(void)state;
+	assert_int_equal(fallow_glance(0), SECOND / 200);
+	assert_int_equal(fallow_glance(256 * MIB), 16 * MIB);
+	assert_int_equal(fallow_glance(4 * GIB), SECOND / 10);
+	assert_int_equal(fallow_glance(UINT64_MAX), SECOND / 10);
+}
+
 /* Nothing overflows, and no more is given back than is held, whatever the host says. */
 static void any_figures_have_a_verdict(void **state)
 {
@@ -267,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_situation_has_its_verdict),
 		cmocka_unit_test(growth_is_bounded_and_ends_at_the_reserve),
+		cmocka_unit_test(glances_are_as_rare_as_the_reserve_is_large),
 		cmocka_unit_test(any_figures_have_a_verdict),
 	};
 
