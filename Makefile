@@ -9,16 +9,18 @@ STAGES ?=
 TESTS ?=
 SECONDS_EACH ?= 600
 BUILD ?= build-release
+RAM ?= 4096
 
 # These are entered one by one; each of them uses the machine's processors itself.
 .NOTPARALLEL:
-.PHONY: help setup demo check check-guest check-guest-debug bench corpus build install fuzz clean
+.PHONY: help setup demo check check-fallow check-guest check-guest-debug bench corpus build install fuzz clean
 
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
 	@echo 'make check-guest   only the tests in real guests, about a quarter of an hour (TESTS="reboot": only these)'
 	@echo 'make check-guest-debug   the tests of tmem.ko under a kernel with lockdep and KASAN, built first: an hour and more'
+	@echo 'make check-fallow  a guest full of pages gives its memory to whoever needs it (RAM=4096: MiB of it)'
 	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
 	@echo 'make corpus    the pages that the benchmark compresses, made once'
 	@echo 'make build     optimised build in $(BUILD)'
@@ -35,6 +37,9 @@ demo: setup
 
 check: setup
 	@scripts/check $(STAGES)
+
+check-fallow:
+	@tests/lend/guest-fallow.sh --ram $(RAM)
 
 check-guest:
 	@scripts/setup --second-kernel
