@@ -26,8 +26,8 @@
 #define REOPENED     4u	 /* extents that one page may have opened again */
 #define MOVES	     16u /* pages that one step moves */
 
-/* Of page extents, and of packed ones: the part of the room that puts and odd pieces keep. */
-static const uint32_t slack_part[2] = {64, 24};
+/* Of page extents, and of packed ones: 256ths of the room that puts and odd pieces keep. */
+static const uint32_t slack_parts[2] = {4, 11};
 
 static uint32_t used_bytes(const struct extent *extent)
 {
@@ -158,7 +158,7 @@ static int close_one(struct heap *heap, uint32_t form)
 	room = room_locked(heap, form);
 	if (room >= heap->used_bytes[form] / FREE_PART)
 		extent = emptiest_locked(heap, form);
-	if (extent && vacate->bytes[form] + extent->size + room / slack_part[form] > room)
+	if (extent && vacate->bytes[form] + extent->size + room / 256 * slack_parts[form] > room)
 		extent = NULL;
 	if (extent) {
 		if (form)
