@@ -284,7 +284,10 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
-	tmem_settle_all(engine);
+	/* Who puts meanwhile would miss what is taken out of his hand again and again. */
+	if (!engine->vacating)
+		tmem_settle_all(engine);
+	engine->vacating = 0;
 	/* Clients join in front and leave only by this worker, so the list can be walked. */
 	for (client = first_client(engine); client && done < budget; client = next) {
 		next = client->next;

@@ -320,6 +320,7 @@ struct tmem_engine {
 	tmem_word was_lent;	 /* bytes of extents that were lent since the host gave them */
 	uint32_t lends;		 /* extents are lent to the host */
 	uint32_t stepper;	 /* 1 while one worker does background work */
+	uint32_t vacating;	 /* owned by it: some heap moved pages in the last step */
 	tmem_word hot[TMEM_HOT]; /* places of dense pages that were got; 0: none */
 	uint32_t hot_next;
 	uint32_t
