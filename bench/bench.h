@@ -185,6 +185,7 @@ void bench_dense(struct bench *bench);	     /* inproc.get.dense */
 void bench_alone(struct bench *bench);	     /* codec.* */
 void bench_scale(struct bench *bench);	     /* scale.*, lock.contended */
 void bench_reclaim(struct bench *bench);     /* reclaim.* */
+void bench_compact(struct bench *bench);     /* compact.* */
 void bench_store_util(struct bench *bench);  /* store.util */
 void bench_density(struct bench *bench);     /* density.lz4 */
 void bench_daemon(struct bench *bench);	     /* daemon.* */

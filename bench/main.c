@@ -34,8 +34,8 @@ static const struct group {
 	{"codec", bench_codec, 1},     {"dense", bench_dense, 1},
 	{"scale", bench_scale, 1},     {"alone", bench_alone, 0},
 	{"util", bench_store_util, 0}, {"reclaim", bench_reclaim, 0},
-	{"density", bench_density, 0}, {"daemon", bench_daemon, 0},
-	{"flood", bench_flood, 0},
+	{"compact", bench_compact, 0}, {"density", bench_density, 0},
+	{"daemon", bench_daemon, 0},   {"flood", bench_flood, 0},
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -43,8 +43,8 @@ static const struct group {
 static const char usage[] =
 	"usage: tmem-bench [option...] CORPUS\n"
 	"  --quick          256 k pages instead of 1 M, at most 90 s\n"
-	"  --only GROUP     raw, persistent, codec, dense, scale, alone, util, reclaim, density,\n"
-	"                   daemon or flood; repeatable\n"
+	"  --only GROUP     raw, persistent, codec, dense, scale, alone, util, reclaim, compact,\n"
+	"                   density, daemon or flood; repeatable\n"
 	"  --out FILE       where results go (results.json)\n"
 	"  --tmemd FILE     the daemon, and\n"
 	"  --tmem FILE      its command, for the rows of another process\n"
