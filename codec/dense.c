@@ -49,7 +49,7 @@ size_t dense_frame(ZSTD_CCtx *context, const ZSTD_CDict *dictionary, const void 
 
 ZSTD_CCtx *dense_context(void)
 {
-	ZSTD_CCtx *context = ZSTD_createCCtx();
+	ZSTD_CCtx *context = ZSTD_createCCtx_advanced(dense_memory());
 
 	if (context &&
 	    (ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL)) ||
@@ -57,6 +57,18 @@ ZSTD_CCtx *dense_context(void)
 	     ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0)) ||
 	     ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0)))) {
 		ZSTD_freeCCtx(context);
+		return NULL;
+	}
+	return context;
+}
+
+static ZSTD_DCtx *decompressor(void)
+{
+	ZSTD_DCtx *context = ZSTD_createDCtx_advanced(dense_memory());
+
+	if (context &&
+	    ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_format, ZSTD_f_zstd1_magicless))) {
+		ZSTD_freeDCtx(context);
 		return NULL;
 	}
 	return context;
@@ -120,9 +132,40 @@ static int decompress(const struct tmem_codec *codec, void *work, const void *sr
 	return done == TMEM_PAGE_SIZE ? 0 : -TMEM_EIO;
 }
 
+/* Contexts that know nothing of the pages before; where there is no memory for them, the old ones. */
+static void renew(struct tmem_dense *dense)
+{
+	struct coder *coder;
+	ZSTD_CCtx *compressor;
+	ZSTD_DCtx *other;
+	uint32_t i, idle;
+
+	for (i = 0; i < dense->coders; i++) {
+		coder = &dense->coder[i];
+		idle = 0;
+		/* Who has it now works on a page of somebody who is there still. */
+		if (!__atomic_compare_exchange_n(&coder->taken, &idle, 1u, 0, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+			continue;
+		compressor = dense_context();
+		other = decompressor();
+		if (compressor && other) {
+			ZSTD_freeCCtx(coder->compressor);
+			ZSTD_freeDCtx(coder->decompressor);
+			coder->compressor = compressor;
+			coder->decompressor = other;
+		} else {
+			ZSTD_freeCCtx(compressor);
+			ZSTD_freeDCtx(other);
+		}
+		give_coder(coder);
+	}
+}
+
 static void forget(const struct tmem_codec *codec, uint32_t family)
 {
 	dense_forget(codec->context, family);
+	renew(codec->context);
 }
 
 int tmem_dense_create(uint32_t workers, struct tmem_dense **result)
@@ -145,10 +188,8 @@ int tmem_dense_create(uint32_t workers, struct tmem_dense **result)
 	for (; dense->coders < workers; dense->coders++) {
 		coder = &dense->coder[dense->coders];
 		coder->compressor = dense_context();
-		coder->decompressor = ZSTD_createDCtx();
-		if (!coder->compressor || !coder->decompressor ||
-		    ZSTD_isError(ZSTD_DCtx_setParameter(coder->decompressor, ZSTD_d_format,
-							ZSTD_f_zstd1_magicless))) {
+		coder->decompressor = decompressor();
+		if (!coder->compressor || !coder->decompressor) {
 			dense->coders++;
 			tmem_dense_destroy(dense);
 			return -TMEM_ENOMEM;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What dense.c and dictionary.c share. Whoever calls recode() or forget(),
+ * What dense.c, dictionary.c and wiped.c share. Whoever calls recode() or forget(),
  * one worker at a time, owns the families; any worker reads dictionary[];
  * who trains owns the samples while their state says so.
  */
@@ -65,6 +65,11 @@ struct tmem_dense {
 	uint32_t coders;
 	struct coder coder[];
 };
+
+/* wiped.c: as malloc() and free(); and the same for zstd's objects. */
+void *dense_alloc(size_t size);
+void dense_free(void *memory);
+ZSTD_customMem dense_memory(void);
 
 /* dense.c */
 ZSTD_CCtx *dense_context(void);

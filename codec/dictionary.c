@@ -52,7 +52,7 @@ static void empty_samples(struct tmem_dense *dense)
 
 	if (samples->pages)
 		count_bytes(dense, 0, SAMPLES * TMEM_PAGE_SIZE);
-	free(samples->pages);
+	dense_free(samples->pages);
 	samples->pages = NULL;
 	samples->taken = 0;
 	samples->count = 0;
@@ -63,7 +63,7 @@ static int begin_samples(struct tmem_dense *dense, const struct family *family)
 {
 	struct samples *samples = &dense->samples;
 
-	samples->pages = malloc(SAMPLES * TMEM_PAGE_SIZE);
+	samples->pages = dense_alloc(SAMPLES * TMEM_PAGE_SIZE);
 	if (!samples->pages)
 		return 0;
 	count_bytes(dense, SAMPLES * TMEM_PAGE_SIZE, 0);
@@ -149,9 +149,10 @@ static void train(struct samples *samples, void *content, size_t *sizes)
 						 training);
 	if (ZDICT_isError(length))
 		return;
-	samples->compressing = ZSTD_createCDict_advanced(
-		content, length, ZSTD_dlm_byCopy, ZSTD_dct_auto, parameters, ZSTD_defaultCMem);
-	samples->decompressing = ZSTD_createDDict(content, length);
+	samples->compressing = ZSTD_createCDict_advanced(content, length, ZSTD_dlm_byCopy,
+							 ZSTD_dct_auto, parameters, dense_memory());
+	samples->decompressing = ZSTD_createDDict_advanced(content, length, ZSTD_dlm_byCopy,
+							   ZSTD_dct_auto, dense_memory());
 	if (samples->compressing && samples->decompressing &&
 	    is_worth_it(samples->compressing, samples->pages))
 		return;
@@ -175,12 +176,12 @@ int tmem_dense_train(struct tmem_dense *dense)
 	if (!__atomic_compare_exchange_n(&dense->samples.state, &full, (uint32_t)SAMPLES_TRAINING,
 					 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return 0;
-	content = malloc(LENGTH);
+	content = dense_alloc(LENGTH);
 	sizes = malloc(TRAINED_ON * sizeof(*sizes));
 	if (content && sizes)
 		train(&dense->samples, content, sizes);
 	free(sizes);
-	free(content);
+	dense_free(content);
 	set_state(&dense->samples, SAMPLES_DONE);
 	return 1;
 }
