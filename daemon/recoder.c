@@ -37,6 +37,9 @@ struct recoder {
 	bool waits;	 /* the timer is set */
 };
 
+/* What a thread that still trains works on when the daemon ends; it ends with the process. */
+static struct tmem_dense *volatile in_use;
+
 static uint64_t clock_now(clockid_t clock)
 {
 	struct timespec time;
@@ -87,8 +90,10 @@ err_free:
 void recoder_close(struct recoder *recoder)
 {
 	timer_close(&recoder->timer, recoder->daemon->loop);
-	if (!trainer_close(recoder->trainer))
+	if (!trainer_close(recoder->trainer)) {
+		in_use = recoder->daemon->dense;
 		recoder->daemon->dense = NULL;
+	}
 	free(recoder);
 }
 
