@@ -253,8 +253,8 @@ void crew_run(struct rig *rig, const struct plan *plan, uint32_t interrupts, str
 	for (i = 0; i < plan->threads; i++)
 		MUST_EQ(pthread_join(crew->actor[i].thread, NULL), 0);
 	look_back(crew);
-	/* The next history begins thawed. */
-	for (i = 0; crew->frozen && i < plan->threads; i++)
+	/* The next history begins thawed; two threads may have frozen and thawed in another order than counted. */
+	for (i = 0; i < plan->threads; i++)
 		rig->backend->freeze(rig, plan->client[i], false);
 	memset(record->count, 0, sizeof(record->count));
 	for (i = 0; i <= CREW_THREADS; i++)
