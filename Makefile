@@ -18,7 +18,7 @@ RAM ?= 4096
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
-	@echo 'make check-guest   only the tests in real guests, about a quarter of an hour (TESTS="reboot": only these)'
+	@echo 'make check-guest   only the tests in real guests, at most ten minutes (TESTS="reboot": only these)'
 	@echo 'make check-guest-debug   the tests of tmem.ko under a kernel with lockdep and KASAN, built first: an hour and more'
 	@echo 'make check-fallow  a guest full of pages gives its memory to whoever needs it (RAM=4096: MiB of it)'
 	@echo 'make bench     the benchmark: table and results.json (BENCH=quick: 90 seconds)'
