@@ -443,7 +443,7 @@ static void freeable_can_be_freed(const struct backend *backend)
 			int a = rig_client(rig, MIB), b = rig_client(rig, 0);
 			uint32_t p = rig_pool(rig, a, TMEM_POOL_PERSISTENT);
 			uint32_t q = rig_pool(rig, b, 0);
-			uint64_t freeable, held, back;
+			uint64_t freeable, held, back, given;
 
 			if (codec)
 				MUST_EQ(rig->backend->set_codec(rig, b, TMEM_CODEC_LZ4), 0);
@@ -451,14 +451,15 @@ static void freeable_can_be_freed(const struct backend *backend)
 			fill(rig, b, q, codec ? PAGE_TEXT : PAGE_ANY, 2500, 10);
 			/* Holes, so that what is stored is not what could be freed. */
 			still(rig, b, q, codec ? PAGE_TEXT : PAGE_ANY, 500, 10);
+			held = rig->backend->host_bytes(rig);
 			freeable = rig_stats(rig, -1, -1).freeable;
 			MUST_LE(1, freeable);
 			MUST_EQ(rig_stats(rig, a, -1).freeable, 0);
-			held = rig->backend->host_bytes(rig);
 			back = rig->backend->reclaim(rig, 0, freeable / part);
-			MUST_LE(freeable / part, back);
-			MUST_LE(back,
-				held - rig->backend->host_bytes(rig) + rig->backend->kept_ready);
+			/* A host that works between two requests may have given some back before. */
+			given = held - rig->backend->host_bytes(rig) + rig->backend->kept_ready;
+			MUST_LE(freeable / part, rig->backend->kept_ready ? given : back);
+			MUST_LE(back, given);
 			rig_check(rig);
 			if (part == 1)
 				MUST_LE(rig_stats(rig, -1, -1).freeable, rig->backend->kept_ready);
