@@ -524,11 +524,10 @@ static struct block *meant(struct walk *walk, struct heap *heap, uint64_t place)
 	struct block *block;
 	struct key key;
 
-	if (extent->heap != heap ||
-	    (extent->state != EXTENT_PAGES && extent->state != EXTENT_PACKED) || is_veiled(extent))
+	if (is_veiled(extent))
 		return NULL;
-	block = tmem_block(extent, tmem_place_unit(place));
-	if (!block->object || block->object >= objects->issued)
+	block = tmem_order_block_locked(heap, place);
+	if (!block || !block->object || block->object >= objects->issued)
 		return NULL;
 	object = tmem_object_at(objects, block->object);
 	if (object->state == OBJECT_FREE)

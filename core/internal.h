@@ -542,6 +542,8 @@ void tmem_pack_moved_locked(struct heap *heap, struct extent *extent);
 
 /* order.c */
 int tmem_order_ready(struct heap *heap, struct tmem_worker *worker);
+/* NULL: what was at @place cannot be there any more. Else what is there now, under heap->lock. */
+struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place);
 int tmem_order_room_locked(const struct heap *heap);
 void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time);
 int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uint32_t *touched);

@@ -98,19 +98,29 @@ void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
 	tmem_bump(&order->entries, (uint64_t)1);
 }
 
+/*
+ * An extent may have gone since the place was noted, and its number come back
+ * to this heap with another form, or smaller.
+ */
+struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place)
+{
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	uint32_t state = tmem_load(&extent->state), unit = tmem_place_unit(place);
+
+	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED) ||
+	    (size_t)unit * TMEM_UNIT >= extent->size)
+		return NULL;
+	return tmem_block(extent, unit);
+}
+
 /* The block's header, if the entry may still mean it; else NULL. */
 static struct block *alive_locked(const struct heap *heap, const struct order_segment *segment,
 				  uint64_t place)
 {
-	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
-	struct block *block;
-	uint32_t state, time;
+	struct block *block = tmem_order_block_locked(heap, place);
+	uint32_t time;
 
-	state = tmem_load(&extent->state);
-	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED))
-		return NULL;
-	block = tmem_block(extent, tmem_place_unit(place));
-	if (!(tmem_peek(&block->tag) & TAG_USED))
+	if (!block || !(tmem_peek(&block->tag) & TAG_USED))
 		return NULL;
 	time = tmem_peek(&block->time);
 	return time - segment->oldest <= segment->newest - segment->oldest ? block : NULL;

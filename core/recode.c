@@ -34,15 +34,12 @@ struct source {
 static int read_header(struct source *source)
 {
 	struct heap *heap = source->heap;
-	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(source->place));
 	const struct block *block;
-	uint32_t state;
 	int used = 0;
 
 	tmem_lock(&heap->lock);
-	state = tmem_load(&extent->state);
-	if (tmem_load(&extent->heap) == heap && (state == EXTENT_PAGES || state == EXTENT_PACKED)) {
-		block = tmem_block(extent, tmem_place_unit(source->place));
+	block = tmem_order_block_locked(heap, source->place);
+	if (block) {
 		source->block.object = tmem_peek(&block->object);
 		source->block.index = tmem_peek(&block->index);
 		source->block.tag = tmem_peek(&block->tag);

@@ -240,13 +240,10 @@ static int read_header_locked(struct mover *mover)
 	struct heap *heap = mover->heap;
 	const struct extent *extent =
 		tmem_extent(heap->client->engine, tmem_place_extent(mover->place));
-	uint32_t state = tmem_load(&extent->state);
-	const struct block *block;
+	const struct block *block = tmem_order_block_locked(heap, mover->place);
 
-	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED) ||
-	    extent->class != TMEM_VACATING)
+	if (!block || extent->class != TMEM_VACATING)
 		return 0;
-	block = tmem_block(extent, tmem_place_unit(mover->place));
 	mover->block.object = tmem_peek(&block->object);
 	mover->block.index = tmem_peek(&block->index);
 	mover->block.tag = tmem_peek(&block->tag);
