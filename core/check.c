@@ -295,6 +295,8 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	if (check_list(walk, heap, heap->vacating[0], EXTENT_PAGES, &sums) ||
 	    check_list(walk, heap, heap->vacating[1], EXTENT_PACKED, &sums))
 		return -TMEM_EIO;
+	EXPECT(walk,
+	       heap->vacate.phase != VACATE_REST || (!heap->vacating[0] && !heap->vacating[1]));
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;
