@@ -137,9 +137,12 @@ void fallow_judge(const struct fallow_situation *s, struct fallow_verdict *verdi
 	if (!s->held)
 		verdict->look = LOOK_MOST;
 
-	/* Whoever took much just now is thought to take as much again before the next look. */
+	/*
+	 * Whoever took much just now is thought to take as much again before the
+	 * next look; but it may have all that it wanted, so half of the rest stays.
+	 */
 	if (s->since_looked <= SECOND && above(s->before, verdict->fallow) > margin)
-		risen = s->before - verdict->fallow;
+		risen = least(s->before - verdict->fallow, tight->spare / 2);
 	if (s->held > above(tight->spare, risen)) {
 		give(verdict, s->held, s->held - above(tight->spare, risen) + margin,
 		     tight == &group ? FALLOW_GROUP : FALLOW_WATERMARK);
