@@ -527,6 +527,7 @@ static inline int tmem_lend_asked(const struct extent *extent)
 
 /* vacate.c */
 uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
+int tmem_hold_from(struct tmem_worker *worker, struct extent *extent);
 int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form);
 
 /* pack.c */

@@ -116,9 +116,11 @@ static void mark_tried(struct tmem_worker *worker, const struct source *source)
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(source->place));
 
 	tmem_lock(lock);
-	if (slot_of(worker, source))
+	if (slot_of(worker, source) && tmem_hold_from(worker, extent)) {
 		tmem_fetch_or_full(&tmem_block(extent, tmem_place_unit(source->place))->tag,
 				   TAG_TRIED);
+		tmem_store_release(&worker->from, 0u);
+	}
 	tmem_unlock(lock);
 }
 
@@ -150,10 +152,11 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	slot = slot_of(worker, source);
 	/*
 	 * Another page may have been put into the same place: at another time.
-	 * The extent cannot be dropped before its generation has moved.
+	 * A drop sees who holds, before its headers go.
 	 */
-	if (!slot || *slot != source->slot || !tmem_slot_stored(engine, *slot, &generation) ||
-	    generation != source->generation ||
+	if (!slot || *slot != source->slot || !tmem_hold_from(worker, extent))
+		goto out;
+	if (!tmem_slot_stored(engine, *slot, &generation) || generation != source->generation ||
 	    tmem_load(&tmem_block(extent, tmem_place_unit(source->place))->time) !=
 		    source->block.time)
 		goto out;
@@ -176,6 +179,7 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	if (turned)
 		tmem_store(slot, fresh);
 out:
+	tmem_store_release(&worker->from, 0u);
 	tmem_unlock(lock);
 	return turned;
 }

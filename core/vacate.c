@@ -251,7 +251,7 @@ static int read_header_locked(struct mover *mover)
 }
 
 /* As tmem_hold(), for the extent that a block is moved out of. */
-static int hold_from(struct tmem_worker *worker, struct extent *extent)
+int tmem_hold_from(struct tmem_worker *worker, struct extent *extent)
 {
 	uint32_t state;
 
@@ -344,7 +344,7 @@ static void move_page(struct tmem_worker *worker, const struct mover *mover)
 	slot = tmem_slot_in(engine, &key, mover->block.object, pool->objects, &worker->touched);
 	/* Nobody but a drop frees it while its shard is held, and a drop sees who holds. */
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == mover->place &&
-	    hold_from(worker, from)) {
+	    tmem_hold_from(worker, from)) {
 		closed = move_held(mover->heap, worker, slot, from);
 		tmem_store_release(&worker->from, 0u);
 	}
