@@ -9,20 +9,21 @@
 #include "internal.h"
 
 /*
- * Holds @extent for @worker, unless it was dropped. The exchange comes before
+ * Holds @extent in a word of the worker's, held or from, unless it was dropped;
+ * who holds it writes 0 there. The exchange comes before
  * the look at the state, as in drop.c the state changes before the
  * look at who holds: one of the two sees the other.
  */
-int tmem_hold(struct tmem_worker *worker, struct extent *extent)
+int tmem_hold(uint32_t *hold, struct extent *extent)
 {
 	uint32_t state;
 
-	tmem_exchange_full(&worker->held, extent->number);
+	tmem_exchange_full(hold, extent->number);
 	while ((state = tmem_load_acquire(&extent->state)) == EXTENT_DROPPING)
 		tmem_cpu_relax();
 	if (tmem_likely(state != EXTENT_DEAD))
 		return 1;
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(hold, 0u);
 	return 0;
 }
 
@@ -146,7 +147,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		goto miss;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
-	if (held && !tmem_hold(worker, extent)) {
+	if (held && !tmem_hold(&worker->held, extent)) {
 		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
 		goto miss;

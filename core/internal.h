@@ -207,7 +207,7 @@ struct tmem_worker {
 	 * with a full fence before it looks at the extent's generation.
 	 */
 	uint32_t held;
-	uint32_t from; /* the extent that it moves a block out of; it is not dropped either */
+	uint32_t from; /* the extent that it moves or recodes a block out of, held likewise */
 	struct tmem_client
 		*sharing;      /* the share it is in a call for, which is not freed meanwhile */
 	struct heap *visiting; /* the heap it takes room from: the client is not freed meanwhile */
@@ -527,7 +527,6 @@ static inline int tmem_lend_asked(const struct extent *extent)
 
 /* vacate.c */
 uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
-int tmem_hold_from(struct tmem_worker *worker, struct extent *extent);
 int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form);
 
 /* pack.c */
@@ -711,7 +710,7 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
 /* get.c */
-int tmem_hold(struct tmem_worker *worker, struct extent *extent);
+int tmem_hold(uint32_t *hold, struct extent *extent);
 
 /* recode.c: no lock held */
 enum recode { RECODE_DENSE, RECODE_FAST };

@@ -81,7 +81,7 @@ static int copy_payload(struct tmem_worker *worker, struct source *source, unsig
 	tmem_lock(lock);
 	slot = slot_of(worker, source);
 	/* Nobody but a drop frees it while its shard is held, and a drop sees who holds. */
-	if (slot && tmem_hold(worker, extent)) {
+	if (slot && tmem_hold(&worker->held, extent)) {
 		source->slot = *slot;
 		source->generation = tmem_load(&extent->generation);
 		source->block.time = tmem_load(&tmem_block(extent, unit)->time);
@@ -116,7 +116,7 @@ static void mark_tried(struct tmem_worker *worker, const struct source *source)
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(source->place));
 
 	tmem_lock(lock);
-	if (slot_of(worker, source) && tmem_hold_from(worker, extent)) {
+	if (slot_of(worker, source) && tmem_hold(&worker->from, extent)) {
 		tmem_fetch_or_full(&tmem_block(extent, tmem_place_unit(source->place))->tag,
 				   TAG_TRIED);
 		tmem_store_release(&worker->from, 0u);
@@ -154,7 +154,7 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	 * Another page may have been put into the same place: at another time.
 	 * A drop sees who holds, before its headers go.
 	 */
-	if (!slot || *slot != source->slot || !tmem_hold_from(worker, extent))
+	if (!slot || *slot != source->slot || !tmem_hold(&worker->from, extent))
 		goto out;
 	if (!tmem_slot_stored(engine, *slot, &generation) || generation != source->generation ||
 	    tmem_load(&tmem_block(extent, tmem_place_unit(source->place))->time) !=

@@ -250,20 +250,6 @@ static int read_header_locked(struct mover *mover)
 	return (mover->block.tag & TAG_USED) != 0;
 }
 
-/* As tmem_hold(), for the extent that a block is moved out of. */
-int tmem_hold_from(struct tmem_worker *worker, struct extent *extent)
-{
-	uint32_t state;
-
-	tmem_exchange_full(&worker->from, extent->number);
-	while ((state = tmem_load_acquire(&extent->state)) == EXTENT_DROPPING)
-		tmem_cpu_relax();
-	if (tmem_likely(state != EXTENT_DEAD))
-		return 1;
-	tmem_store_release(&worker->from, 0u);
-	return 0;
-}
-
 /* A block like @slot's in @from, in another extent, held for @worker. 0: there is no room. */
 static uint64_t reserve(struct heap *heap, struct tmem_worker *worker, const struct extent *from,
 			uint64_t slot, uint32_t pool)
@@ -344,7 +330,7 @@ static void move_page(struct tmem_worker *worker, const struct mover *mover)
 	slot = tmem_slot_in(engine, &key, mover->block.object, pool->objects, &worker->touched);
 	/* Nobody but a drop frees it while its shard is held, and a drop sees who holds. */
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == mover->place &&
-	    tmem_hold_from(worker, from)) {
+	    tmem_hold(&worker->from, from)) {
 		closed = move_held(mover->heap, worker, slot, from);
 		tmem_store_release(&worker->from, 0u);
 	}
