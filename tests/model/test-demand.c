@@ -131,11 +131,13 @@ int main(int argc, char **argv)
 	struct tmem_stats stats;
 	uint32_t i;
 
-	for (i = 1; i + 1 < (uint32_t)argc; i += 2)
-		if (!strcmp(argv[i], "--rounds"))
+	for (i = 1; i < (uint32_t)argc; i += 2)
+		if (!strcmp(argv[i], "--rounds") && argv[i + 1])
 			rounds = (uint32_t)strtoul(argv[i + 1], NULL, 0);
-		else if (!strcmp(argv[i], "--seed"))
+		else if (!strcmp(argv[i], "--seed") && argv[i + 1])
 			seed = strtoull(argv[i + 1], NULL, 0);
+		else
+			return fprintf(stderr, "usage: %s [--rounds N] [--seed S]\n", argv[0]), 2;
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	snprintf(must_context, sizeof(must_context), "--seed %llu", (unsigned long long)seed);
@@ -154,6 +156,7 @@ int main(int argc, char **argv)
 		hits += actors[i].hits;
 		misses += actors[i].misses;
 	}
+	pthread_barrier_destroy(&together);
 	stats = rig_stats(rig, -1, -1);
 	printf("demand on %s: %u rounds, %llu hits, %llu misses; %llu pages moved, %llu extents "
 	       "emptied\n",

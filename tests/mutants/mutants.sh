@@ -17,15 +17,7 @@ shift 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' TERM INT
-passed=0 failed=0
-note() {
-	if [ "$1" = "$2" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAIL $3"
-	fi
-}
+. "$here/break.sh"
 lines() { # KIND: what follows it
 	sed -n "s/^$1 //p" "$list"
 }
@@ -60,25 +52,4 @@ pass() {
 		timeout 60 "$work/$name" $arguments </dev/null || return 1
 	done <"$work/runs"
 }
-cp "$top"/core/*.[ch] "$work/core"
-build "$@" || exit 2
-pass >"$work/log" 2>&1
-note $? 0 "the tests fail on what is not broken: $(tail -n 3 "$work/log")"
-while IFS=@ read -r file from to; do
-	cp "$top"/core/*.[ch] "$work/core"
-	# The text is a plain one, and must be there.
-	FROM=$from TO=$to awk 'BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"] }
-		!done && (at = index($0, from)) {
-			$0 = substr($0, 1, at - 1) to substr($0, at + length(from)); done = 1 }
-		{ print } END { exit !done }' "$top/core/$file" >"$work/core/$file"
-	note $? 0 "$file has no: $from"
-	if ! build "$@"; then
-		note 1 0 "does not build: $to"
-		continue
-	fi
-	pass >"$work/log" 2>&1
-	note $((!$?)) 0 "not noticed: $file: $from -> $to"
-	echo "$from: $(tail -n 1 "$work/log")"
-done <"$work/mutants"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+break_each "$top/core" "$work/core" "$@" <"$work/mutants"

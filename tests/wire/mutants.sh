@@ -8,15 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 2
 top=$here/../..
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-note() {
-	if [ "$1" = "$2" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAIL $3"
-	fi
-}
+. "$here/../mutants/break.sh"
 # build COMPILER...: the tests with the sources in $work
 build() {
 	"$@" -std=gnu11 -w -I"$top/include" -I"$work" -o "$work/judge" \
@@ -25,27 +17,9 @@ build() {
 			"$here/test-golden.c" "$here/hex.c" "$here/golden.c" "$work/format.c" "$work/judge.c"
 }
 pass() {
-	"$work/judge" 20000 >"$work/log" 2>&1 && "$work/golden" "$here/golden" >>"$work/log" 2>&1
+	"$work/judge" 20000 && "$work/golden" "$here/golden"
 }
-cp "$top"/wire/*.[ch] "$work"
-build "$@" || exit 2
-pass
-note $? 0 "the tests fail on what is not broken"
-while IFS=@ read -r file from to; do
-	cp "$top"/wire/*.[ch] "$work"
-	# The text is a plain one, and must be there.
-	FROM=$from TO=$to awk 'BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"] }
-		!done && (at = index($0, from)) {
-			$0 = substr($0, 1, at - 1) to substr($0, at + length(from)); done = 1 }
-		{ print } END { exit !done }' "$top/wire/$file" >"$work/$file"
-	note $? 0 "$file has no: $from"
-	if ! build "$@"; then
-		note 1 0 "does not build: $to"
-		continue
-	fi
-	pass
-	note $((!$?)) 0 "not noticed: $file: $from -> $to"
-done <<'EOM'
+break_each "$top/wire" "$work" "$@" <<'EOM'
 judge.c@writable < sizeof(struct tmem_rep)@writable <= sizeof(struct tmem_rep)
 judge.c@readable < sizeof(struct tmem_req)@readable + 1 < sizeof(struct tmem_req)
 judge.c@if (!state->greeted != (req.op == TMEM_WIRE_HELLO))@if (!state->greeted && req.op != TMEM_WIRE_HELLO)
@@ -83,5 +57,3 @@ format.c@if (count & 1)@if (0)
 bytes.h@(uint32_t)b[3] << 24@(uint32_t)b[3] << 16
 bytes.h@(uint64_t)tmem_get_le32(b + 4) << 32@(uint64_t)tmem_get_le16(b + 4) << 32
 EOM
-echo "mutants: $passed passed, $failed failed"
-[ $failed = 0 ]
