@@ -163,7 +163,10 @@ def ephemeral(daemon):
 def persistent(daemon):
     daemon.open("persistent")
     daemon.fill()
+    # Before any of it is recoded.
     billed = daemon.engine()["billed"]
+    daemon.set_config(100)
+    daemon.ask(op="reload")
     host = daemon.wait("what was not put for long is recoded", is_cold_done)
     dense = host["engine"]["dense_pages"]
     check("and billed for what it takes", host["engine"]["billed"] < billed - dense * 300, (billed, host))
@@ -267,7 +270,7 @@ def ended_while_training(daemon):
 
 
 scene(ephemeral, 100)
-scene(persistent, 100)
+scene(persistent, 0)
 scene(noise, 100)
 scene(not_compressed, 100, "raw")
 scene(off_and_on, 0)
