@@ -23,7 +23,7 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker,
 	uint32_t wanted = tmem_load(&access->pool->codec), where = tmem_pool_place(access->home);
 	uint32_t codec, length;
 	const unsigned char *data;
-	int err;
+	int err, same;
 
 	if (tmem_likely(wanted == TMEM_CODEC_COUNT))
 		wanted = tmem_load(&client->codec);
@@ -32,7 +32,9 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker,
 					reserve);
 		if (err)
 			return err;
-		if (tmem_likely(!tmem_copy_in(reserve->payload, page))) {
+		same = tmem_copy_in(reserve->payload, page);
+		tmem_copy_done();
+		if (tmem_likely(!same)) {
 			tmem_count(counters, pages_raw, 1);
 			*slot = SLOT_OF(reserve->place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
 			return 0;

@@ -96,12 +96,7 @@ static inline void tmem_port_stream(unsigned char *dst, tmem_port_vec value)
 #endif
 }
 
-/*
- * Streams past the cache: nobody reads a page soon after it was put. The fence
- * orders the stores before whatever publishes the page; a plain store that
- * frees a lock would not. Beside the lock that core takes next, which waits
- * for them anyway, it costs nothing that could be measured.
- */
+/* Streams past the cache: nobody reads a page soon after it was put. */
 static inline int tmem_copy_in(void *dst, const void *src)
 {
 	const unsigned char *from = src;
@@ -137,8 +132,17 @@ static inline int tmem_copy_in(void *dst, const void *src)
 		tmem_port_stream(to + i + 32, c);
 		tmem_port_stream(to + i + 48, d);
 	}
-	__builtin_ia32_sfence();
 	return (differs[0] | differs[1]) == 0;
+}
+
+/*
+ * Orders streamed stores before whatever publishes their pages; a plain store
+ * that frees a lock would not. Beside the lock that core takes next, which
+ * waits for them anyway, it costs nothing that could be measured.
+ */
+static inline void tmem_copy_done(void)
+{
+	__builtin_ia32_sfence();
 }
 
 #else
@@ -146,6 +150,10 @@ static inline int tmem_copy_in(void *dst, const void *src)
 static inline int tmem_copy_in(void *dst, const void *src)
 {
 	return tmem_portable_copy_in(dst, src);
+}
+
+static inline void tmem_copy_done(void)
+{
 }
 
 #endif

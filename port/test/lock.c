@@ -2,7 +2,8 @@
 /*
  * Locks that know their holder, and panics that can be expected. Both are
  * kept per thread: a lock may be taken only while no lock of its own or a
- * higher level is held, so a thread holds at most one per level.
+ * higher level is held, so a thread holds at most one per level; and only
+ * after the thread's copies into the store were said to be done.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -19,6 +20,7 @@
 
 struct thread_state {
 	struct tmem_lock *held[LEVELS + 1]; /* by level; [0] is not used */
+	int copying;			    /* a copy into the store is not done */
 	jmp_buf *catcher;		    /* where a panic goes, or NULL */
 	const char *text;		    /* of the last panic caught */
 };
@@ -73,6 +75,7 @@ int tmem_test_expect_panic(void (*fn)(void *arg), void *arg)
 		return 0;
 	}
 	self.catcher = before.catcher;
+	self.copying = before.copying;
 	for (level = 1; level <= LEVELS; level++)
 		if (self.held[level] != NULL && self.held[level] != before.held[level])
 			release(self.held[level]);
@@ -127,6 +130,8 @@ void tmem_lock(struct tmem_lock *lock)
 	check_made(lock);
 	if (is_mine(lock))
 		tmem_panic(__FILE__, __LINE__, "a lock was taken twice");
+	if (self.copying)
+		tmem_panic(__FILE__, __LINE__, "a lock was taken before copies were done");
 	for (level = lock->level; level <= LEVELS; level++)
 		if (self.held[level] != NULL)
 			tmem_panic(__FILE__, __LINE__, "locks were taken in the wrong order");
@@ -140,6 +145,16 @@ void tmem_lock(struct tmem_lock *lock)
 	/* Any value but NULL, so that the key's destructor runs when this thread ends. */
 	pthread_once(&key_once, make_key);
 	pthread_setspecific(key, &self);
+}
+
+void tmem_test_copies_begun(void)
+{
+	self.copying = 1;
+}
+
+void tmem_copy_done(void)
+{
+	self.copying = 0;
 }
 
 void tmem_unlock(struct tmem_lock *lock)

@@ -26,6 +26,7 @@ void tmem_lock_init(struct tmem_lock *lock, unsigned int level);
 void tmem_lock(struct tmem_lock *lock);
 void tmem_unlock(struct tmem_lock *lock);
 void tmem_assert_held(const struct tmem_lock *lock);
+void tmem_test_copies_begun(void);
 
 static inline void tmem_cpu_relax(void)
 {
@@ -38,8 +39,12 @@ static inline int tmem_copy_in(void *dst, const void *src)
 {
 	if ((size_t)dst % 16 != 0)
 		tmem_panic(__FILE__, __LINE__, "the store's side of a copy is not aligned");
+	tmem_test_copies_begun();
 	return tmem_portable_copy_in(dst, src);
 }
+
+/* Who takes a lock without it dies here: elsewhere the page might be seen before its bytes. */
+void tmem_copy_done(void);
 
 static inline void tmem_copy_out(void *dst, const void *src)
 {

@@ -24,7 +24,10 @@ typedef int (*copy_fn)(void *dst, const void *src);
 
 static int by_copy_in(void *dst, const void *src)
 {
-	return tmem_copy_in(dst, src);
+	int same = tmem_copy_in(dst, src);
+
+	tmem_copy_done();
+	return same;
 }
 
 static int by_memcpy(void *dst, const void *src)

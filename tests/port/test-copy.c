@@ -22,7 +22,10 @@ typedef int (*copy_fn)(void *dst, const void *src);
 
 static int world(void *dst, const void *src)
 {
-	return tmem_copy_in(dst, src);
+	int same = tmem_copy_in(dst, src);
+
+	tmem_copy_done();
+	return same;
 }
 
 /* Negative controls: each is wrong in one way. */
@@ -52,7 +55,7 @@ static int finds_pairs_alike(void *dst, const void *src)
 
 static int writes_too_far(void *dst, const void *src)
 {
-	int same = tmem_copy_in(dst, src);
+	int same = world(dst, src);
 
 	((char *)dst)[TMEM_PAGE_SIZE] ^= 1;
 	return same;
@@ -61,7 +64,7 @@ static int writes_too_far(void *dst, const void *src)
 static int forgets_a_byte(void *dst, const void *src)
 {
 	char kept = ((char *)dst)[4000];
-	int same = tmem_copy_in(dst, src);
+	int same = world(dst, src);
 
 	((char *)dst)[4000] = kept;
 	return same;

@@ -17,6 +17,8 @@
 
 static struct tmem_lock one, two, other_two, three, garbage;
 
+static char page[TMEM_PAGE_SIZE] __attribute__((aligned(16)));
+
 static int make_locks(void **state)
 {
 	(void)state;
@@ -31,6 +33,8 @@ static int make_locks(void **state)
 static void good_use(void *unused)
 {
 	(void)unused;
+	tmem_copy_in(page, page);
+	tmem_copy_done();
 	tmem_lock(&one);
 	tmem_lock(&two);
 	tmem_lock(&three);
@@ -108,6 +112,13 @@ static void use_garbage(void *unused)
 	tmem_lock(&garbage);
 }
 
+static void lock_before_done(void *unused)
+{
+	(void)unused;
+	tmem_copy_in(page, page);
+	tmem_lock(&one);
+}
+
 static void init_level_0(void *unused)
 {
 	(void)unused;
@@ -134,6 +145,7 @@ static void each_misuse_panics_for_its_reason(void **state)
 		{assert_free, "a lock that should be held is not"},
 		{leave_held, "a lock is still held"},
 		{use_garbage, "a lock was used that was never made"},
+		{lock_before_done, "a lock was taken before copies were done"},
 		{init_level_0, "a lock's level is out of range"},
 		{init_level_4, "a lock's level is out of range"},
 	};
@@ -212,17 +224,17 @@ static void a_thread_that_ends_with_a_lock_panics(void **state)
 	assert_int_equal(ends_with(&one), SIGABRT);
 }
 
-static void misaligned_store(void *page)
+static void misaligned_store(void *at)
 {
-	tmem_copy_in((char *)page + 8, page);
+	tmem_copy_in((char *)at + 8, at);
 }
 
 static void the_stores_side_must_be_aligned(void **state)
 {
-	static char page[TMEM_PAGE_SIZE + 16] __attribute__((aligned(16)));
+	static char at[TMEM_PAGE_SIZE + 16] __attribute__((aligned(16)));
 
 	(void)state;
-	assert_true(tmem_test_expect_panic(misaligned_store, page));
+	assert_true(tmem_test_expect_panic(misaligned_store, at));
 }
 
 int main(void)
