@@ -1,104 +1,126 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Many operations in one call, in the order in which they stand. While one is
- * carried out, what leads to the next ones' pages is on its way from memory: a
- * page is behind a bucket, an object, a slot and a header, each of which says
- * where the next one is, so each operation is looked at several times, some
- * operations before its turn. A single call waits for all four. A put has its
- * copy to wait for meanwhile, and is only slower with this.
+ * Many operations in one call, in the order in which they stand. While some
+ * are carried out, what leads to the next ones' pages is on its way from
+ * memory: a page is behind a bucket, an object, a slot and a header, each of
+ * which says where the next one is. A single call waits for all four.
  *
- *	operation   i+12      i+9       i+6       i+3         i+1         i
- *	            bucket -> object -> slot ->   header  ->  its page -> now
+ * Operations are brought near in groups. A processor waits for an address that
+ * it cannot translate yet as long as for a line or two, and keeps little else
+ * going meanwhile but other such waits: those of one group go side by side.
+ *
+ *	group   g+4       g+3       g+2       g+1        g
+ *	        bucket -> object -> slot ->   header  -> its pages -> now
  */
 #include "internal.h"
 
-/* How many operations before its turn one is brought so far. */
-#define TO_BUCKET 12u
-#define TO_OBJECT 9u
-#define TO_SLOT	  6u
-#define TO_HEADER 3u
-#define TO_PAGE	  1u
+#define GROUP  8u
+#define STAGES 4u /* before a group's turn */
 
-TMEM_STATIC_ASSERT(TO_BUCKET < TMEM_AHEAD && !(TMEM_AHEAD & (TMEM_AHEAD - 1)));
+TMEM_STATIC_ASSERT(TMEM_AHEAD % GROUP == 0 && TMEM_AHEAD >= (STAGES + 1) * GROUP);
 
-static void to_bucket(struct tmem_client *client, struct tmem_worker *worker,
-		      const struct tmem_op *op, struct ahead *ahead)
+struct batch {
+	struct tmem_client *client;
+	struct tmem_worker *worker;
+	struct tmem_op *ops;
+	uint32_t count;
+	/* The group that is looked at: operations from first on to before end. */
+	uint32_t first;
+	uint32_t end;
+};
+
+static inline struct ahead *ahead_of(const struct batch *batch, uint32_t i)
 {
-	struct pool *pool;
+	return &batch->worker->ahead[i % TMEM_AHEAD];
+}
 
-	ahead->pool = NULL;
+static void to_bucket(const struct batch *batch, const struct tmem_op *op, struct ahead *ahead)
+{
+	struct access *access = &ahead->access;
+
 	ahead->data = NULL;
+	ahead->is_known = 0;
 	if (op->code != TMEM_OP_GET && op->code != TMEM_OP_FLUSH)
 		return;
 	/* Shared pools have their directory elsewhere, and may lose it meanwhile. */
-	if (tmem_pool_find(client, op->handle.pool, &pool) || tmem_load(&pool->home) != pool)
+	if (tmem_pool_find(batch->client, op->handle.pool, &access->pool) ||
+	    tmem_load(&access->pool->home) != access->pool)
 		return;
-	ahead->pool = pool;
-	tmem_key_make(worker->engine, pool, &op->handle, &ahead->key);
-	tmem_directory_prefetch(pool, ahead->key.hash);
+	ahead->is_known = 1;
+	access->home = access->pool;
+	access->heap = tmem_load(&access->pool->heap);
+	tmem_key_make(batch->worker->engine, access->pool, &op->handle, &access->key);
+	tmem_directory_prefetch(access->pool, access->key.hash);
 }
 
-static void to_object(struct ahead *ahead)
+static void to_object(const struct ahead *ahead)
 {
-	const struct slab *objects;
+	const struct pool *pool = ahead->access.pool;
 	uint32_t root;
 
-	if (!ahead->pool)
+	if (!ahead->is_known)
 		return;
-	objects = ahead->pool->objects;
-	root = tmem_load(tmem_directory_bucket(ahead->pool, ahead->key.hash));
-	if (root && root < tmem_load_acquire(&objects->issued))
-		tmem_prefetch(tmem_object_at(objects, root));
+	root = tmem_load(tmem_directory_bucket(pool, ahead->access.key.hash));
+	if (root && root < tmem_load_acquire(&pool->objects->issued))
+		tmem_prefetch(tmem_object_at(pool->objects, root));
 }
 
 static void to_slot(struct tmem_worker *worker, struct ahead *ahead)
 {
-	uint32_t number;
-
-	ahead->slot = NULL;
-	if (!ahead->pool)
+	if (!ahead->is_known)
 		return;
-	ahead->slot = tmem_slot_near(worker, ahead->pool, &ahead->key, &number);
-	if (ahead->slot)
-		tmem_prefetch_write(ahead->slot);
+	tmem_slot_seek(worker, ahead->access.home, &ahead->access.key, &ahead->sought);
+	if (ahead->sought.slot)
+		tmem_prefetch_write(ahead->sought.slot);
 }
 
+/* And to the page's first line, so that its address is translated. */
 static void to_header(const struct tmem_engine *engine, const struct tmem_op *op,
 		      struct ahead *ahead)
 {
-	uint64_t slot = ahead->slot ? tmem_load(ahead->slot) : 0;
 	const struct extent *extent;
+	const unsigned char *data;
 	struct block *headers;
+	uint64_t slot;
 	uint32_t unit;
 
+	if (!ahead->is_known || !ahead->sought.slot)
+		return;
+	slot = tmem_load(ahead->sought.slot);
 	if (!(slot & SLOT_PRESENT))
 		return;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
 	unit = tmem_place_unit(SLOT_PLACE(slot));
 	headers = tmem_load(&extent->headers);
+	data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
 	if (headers)
 		tmem_prefetch_write(&headers[unit / TMEM_PAGE_UNITS]);
-	if (op->code == TMEM_OP_GET)
-		ahead->data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
-	else if (!headers)
-		tmem_prefetch_write(tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT);
+	if (op->code == TMEM_OP_GET) {
+		ahead->data = data;
+		ahead->length = SLOT_LENGTH(slot) + (headers ? 0 : TMEM_UNIT);
+		tmem_prefetch(data);
+	} else if (!headers) {
+		tmem_prefetch_write(data);
+	}
 }
 
 static void to_page(const struct ahead *ahead)
 {
-	uint64_t slot = ahead->data ? tmem_load(ahead->slot) : 0;
 	uint32_t i;
 
-	for (i = 0; slot && i < SLOT_LENGTH(slot); i += TMEM_LINE)
+	for (i = TMEM_LINE; ahead->data && i < ahead->length; i += TMEM_LINE)
 		tmem_prefetch(ahead->data + i);
 }
 
-static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const struct tmem_op *op)
+static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const struct tmem_op *op,
+		   struct ahead *ahead)
 {
 	switch (op->code) {
 	case TMEM_OP_PUT:
 		return tmem_put(client, worker, &op->handle, op->page);
 	case TMEM_OP_GET:
+		if (tmem_likely(ahead && ahead->is_known))
+			return tmem_get_found(worker, ahead, op->page);
 		return tmem_get(client, worker, &op->handle, op->page);
 	case TMEM_OP_FLUSH:
 		return tmem_flush(client, worker, &op->handle);
@@ -111,34 +133,51 @@ static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const
 	}
 }
 
-/* Which operation is @distance before its turn; what is not in the batch is not below @count. */
-static inline uint32_t at(uint32_t turn, uint32_t distance)
+/* To the group that is @stage groups before @turn; 0: it is not in the batch. */
+static inline int look_at(struct batch *batch, uint32_t turn, uint32_t stage)
 {
-	return turn + distance - TO_BUCKET;
+	batch->first = turn - stage * GROUP;
+	batch->end = tmem_min32(batch->first + GROUP, batch->count);
+	/* What would be before the first group is no less than the count either. */
+	return batch->first < batch->count;
+}
+
+static void carry_out(const struct batch *batch)
+{
+	uint32_t i;
+
+	for (i = batch->first; i < batch->end; i++) {
+		if (i + 1 < batch->count)
+			to_page(ahead_of(batch, i + 1));
+		batch->ops[i].result =
+			now(batch->client, batch->worker, &batch->ops[i], ahead_of(batch, i));
+	}
 }
 
 void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
 		uint32_t count)
 {
-	struct ahead *ahead = worker->ahead;
+	struct batch batch = {client, worker, ops, count, 0, 0};
 	uint32_t turn, i;
 
 	if (count == 1) {
-		ops->result = now(client, worker, ops);
+		ops->result = now(client, worker, ops, NULL);
 		return;
 	}
-	for (turn = 0; turn < count + TO_BUCKET; turn++) {
-		if ((i = at(turn, TO_BUCKET)) < count)
-			to_bucket(client, worker, &ops[i], &ahead[i % TMEM_AHEAD]);
-		if ((i = at(turn, TO_OBJECT)) < count)
-			to_object(&ahead[i % TMEM_AHEAD]);
-		if ((i = at(turn, TO_SLOT)) < count)
-			to_slot(worker, &ahead[i % TMEM_AHEAD]);
-		if ((i = at(turn, TO_HEADER)) < count)
-			to_header(worker->engine, &ops[i], &ahead[i % TMEM_AHEAD]);
-		if ((i = at(turn, TO_PAGE)) < count)
-			to_page(&ahead[i % TMEM_AHEAD]);
-		if ((i = at(turn, 0)) < count)
-			ops[i].result = now(client, worker, &ops[i]);
+	for (turn = 0; turn < count + STAGES * GROUP; turn += GROUP) {
+		if (look_at(&batch, turn, 0))
+			for (i = batch.first; i < batch.end; i++)
+				to_bucket(&batch, &ops[i], ahead_of(&batch, i));
+		if (look_at(&batch, turn, 1))
+			for (i = batch.first; i < batch.end; i++)
+				to_object(ahead_of(&batch, i));
+		if (look_at(&batch, turn, 2))
+			for (i = batch.first; i < batch.end; i++)
+				to_slot(worker, ahead_of(&batch, i));
+		if (look_at(&batch, turn, 3))
+			for (i = batch.first; i < batch.end; i++)
+				to_header(worker->engine, &ops[i], ahead_of(&batch, i));
+		if (look_at(&batch, turn, STAGES))
+			carry_out(&batch);
 	}
 }

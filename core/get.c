@@ -104,19 +104,15 @@ static void note_use(struct tmem_engine *engine, const struct heap *heap, struct
 			   SLOT_PLACE(value));
 }
 
-/*
- * Between one copy and the next call's way to its page there is as little as
- * possible: a processor looks only some hundred instructions ahead of what it
- * waits for, and that way is where the time goes.
- */
-int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
-	     const struct tmem_handle *handle, void *page)
+static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
+						     const struct access *access,
+						     struct sought *sought, void *page)
 {
 	struct tmem_engine *engine = worker->engine;
+	const struct key *key = &access->key;
+	struct pool *home = access->home;
 	struct counters *counters;
 	struct tmem_lock *lock;
-	struct access access;
-	struct sought sought;
 	struct extent *extent;
 	struct block *block;
 	struct heap *heap;
@@ -125,22 +121,16 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	tmem_word *slot;
 	int exclusive, held, named, taken, err;
 
-	err = tmem_begin(client, worker, handle, &access);
-	if (err)
-		return err;
-	tmem_slot_seek(worker, access.home, &access.key, &sought);
-	if (tmem_likely(sought.value))
-		prefetch(engine, sought.value);
 	tmem_pending_make_room(worker->pending);
-	counters = tmem_counters(access.pool, worker);
+	counters = tmem_counters(access->pool, worker);
 	tmem_count(counters, gets, 1);
-	flags = access.pool->flags;
+	flags = access->pool->flags;
 	exclusive = !(flags & (TMEM_POOL_PERSISTENT | TMEM_POOL_SHARED));
 	held = !(flags & TMEM_POOL_PERSISTENT);
 
-	lock = tmem_shard(engine, &access.key);
+	lock = tmem_shard(engine, key);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, access.home, &access.key, &sought);
+	slot = tmem_slot_find(worker, home, key, sought);
 	if (slot)
 		value = *slot;
 	if (!value)
@@ -149,26 +139,26 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	unit = tmem_place_unit(SLOT_PLACE(value));
 	if (held && !tmem_hold(&worker->held, extent)) {
 		tmem_store(slot, (uint64_t)0);
-		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
+		tmem_slot_cleared(worker, home, key, sought->object, slot);
 		goto miss;
 	}
 	heap = tmem_load(&extent->heap);
 	block = tmem_block(extent, unit);
 	worker->touched++;
-	named = is_named(block, sought.object, access.key.index);
+	named = is_named(block, sought->object, key->index);
 	generation = tmem_load(&extent->generation);
 	if (exclusive) {
 		tmem_store(slot, (uint64_t)0);
-		tmem_slot_cleared(worker, access.home, &access.key, sought.object, slot);
+		tmem_slot_cleared(worker, home, key, sought->object, slot);
 	} else {
 		tmem_fetch_add_full(&block->tag, TAG_PIN);
 		if (!held && tmem_unlikely(engine->dense != NULL))
 			note_use(engine, heap, block, value);
 	}
 	tmem_unlock(lock);
-	tmem_spares_settle(worker, access.home);
+	tmem_spares_settle(worker, home);
 	tmem_count(counters, gets_hit, 1);
-	tmem_pending_prepare(worker, heap, value, tmem_pool_place(access.home), generation);
+	tmem_pending_prepare(worker, heap, value, tmem_pool_place(home), generation);
 	if (tmem_likely(named)) {
 		err = fetch(worker, extent, unit, value, page, &taken);
 	} else {
@@ -180,7 +170,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 	} else {
 		/* What failed its check is gone; while it is pinned no other page has its place. */
 		if (tmem_unlikely(err))
-			tmem_take(worker, access.home, &access.key, value);
+			tmem_take(worker, home, key, value);
 		tmem_heap_unpin(heap, extent, block, SLOT_PLACE(value));
 	}
 	if (held)
@@ -195,12 +185,42 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 			tmem_count(counters, gets_lost, 1);
 		}
 	}
-	tmem_end(worker, &access);
+	tmem_end(worker, access);
 	return err;
 
 miss:
 	tmem_unlock(lock);
-	tmem_spares_settle(worker, access.home);
-	tmem_end(worker, &access);
+	tmem_spares_settle(worker, home);
+	tmem_end(worker, access);
 	return -TMEM_ENOENT;
+}
+
+/*
+ * Between one copy and the next call's way to its page there is as little as
+ * possible: a processor looks only some hundred instructions ahead of what it
+ * waits for, and that way is where the time goes.
+ */
+int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
+	     const struct tmem_handle *handle, void *page)
+{
+	struct access access;
+	struct sought sought;
+	uint64_t value;
+	int err;
+
+	err = tmem_begin(client, worker, handle, &access);
+	if (err)
+		return err;
+	tmem_slot_seek(worker, access.home, &access.key, &sought);
+	value = sought.slot ? tmem_load(sought.slot) : 0;
+	if (tmem_likely(value))
+		prefetch(worker->engine, value);
+	return get(worker, &access, &sought, page);
+}
+
+/* As tmem_get(), where a batch has found the way already. */
+int tmem_get_found(struct tmem_worker *worker, struct ahead *ahead, void *page)
+{
+	worker->touched = 0;
+	return get(worker, &ahead->access, &ahead->sought, page);
 }

@@ -87,6 +87,25 @@ struct access {
 	struct key key;
 };
 
+/* Where a handle's slot was when its stripe's sequence number was this. */
+struct sought {
+	tmem_word *slot; /* NULL: there was none */
+	uint32_t object; /* 0: there was none */
+	uint32_t sequence;
+};
+
+/*
+ * An operation of a batch that is still to come, and how far the way to its
+ * page is known. Only what tmem_slot_find() confirms is believed.
+ */
+struct ahead {
+	uint32_t is_known; /* what follows is: it is of a private pool */
+	struct access access;
+	struct sought sought;
+	const unsigned char *data; /* of a get; NULL: not known */
+	uint32_t length;	   /* bytes of it */
+};
+
 #define TMEM_COUNTER_WORD_(name, unit, sentence) tmem_word name;
 
 struct counters {

@@ -181,18 +181,7 @@ struct stock {
 	struct heap *heap; /* while there are slots */
 } __attribute__((aligned(TMEM_LINE)));
 
-/*
- * An operation of a batch that is still to come, and how far the way to its
- * page is known: only to bring it near, for nothing here is believed.
- */
-struct ahead {
-	struct pool *pool;	   /* NULL: nothing to bring */
-	const unsigned char *data; /* of a get */
-	tmem_word *slot;
-	struct key key;
-};
-
-#define TMEM_AHEAD 16u /* operations; a power of two */
+#define TMEM_AHEAD 64u /* operations; a power of two */
 
 struct tmem_worker {
 	struct tmem_engine *engine;
@@ -585,16 +574,6 @@ void tmem_directory_prefetch(const struct pool *pool, uint64_t hash);
 /* object.c: all but the last two with the key's shard locked */
 #define TMEM_NO_GROUP 0xffffffffu
 
-/* Where a handle's slot was when its stripe's sequence number was this. */
-struct sought {
-	tmem_word *slot; /* NULL: there was none */
-	uint64_t value;	 /* what it held, without its shard: to prefetch by */
-	uint32_t object; /* 0: there was none */
-	uint32_t sequence;
-};
-
-tmem_word *tmem_slot_near(struct tmem_worker *worker, const struct pool *pool,
-			  const struct key *key, uint32_t *number);
 void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 		    struct sought *sought);
 tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
@@ -710,6 +689,7 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
 /* get.c */
+int tmem_get_found(struct tmem_worker *worker, struct ahead *ahead, void *page);
 int tmem_hold(uint32_t *hold, struct extent *extent);
 
 /* recode.c: no lock held */

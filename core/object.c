@@ -107,35 +107,24 @@ static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct p
 }
 
 /*
- * Where the handle's slot seems to be, and *@number its object's: neither is
- * believed until tmem_slot_find(). Reads all that leads there, not the slot.
- */
-tmem_word *tmem_slot_near(struct tmem_worker *worker, const struct pool *pool,
-			  const struct key *key, uint32_t *number)
-{
-	struct object *object;
-
-	*number = find_in_bucket(worker, pool, key);
-	object = *number ? tmem_object_at(pool->objects, *number) : NULL;
-	/* A pool that was destroyed since the key was made has nothing for it. */
-	if (!object || tmem_load(&object->pool) != key->pool)
-		return NULL;
-	return walk(worker->engine, object, key->index, &worker->touched);
-}
-
-/*
  * Looks for the handle's slot without its shard's lock, so that the way there
- * is walked while what came before is still being copied. What it finds is
- * for prefetching, and for tmem_slot_find().
+ * is walked while what came before is still being copied. Reads all that leads
+ * there, not the slot. What it finds is for prefetching, and for
+ * tmem_slot_find().
  */
 void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 		    struct sought *sought)
 {
 	struct tmem_engine *engine = worker->engine;
+	struct object *object;
 
 	sought->sequence = tmem_stripe_begin(&engine->stripe[key->hash % TMEM_STRIPES]);
-	sought->slot = tmem_slot_near(worker, pool, key, &sought->object);
-	sought->value = sought->slot ? tmem_load(sought->slot) : 0;
+	sought->slot = NULL;
+	sought->object = find_in_bucket(worker, pool, key);
+	object = sought->object ? tmem_object_at(pool->objects, sought->object) : NULL;
+	/* A pool that was destroyed since the key was made has nothing for it. */
+	if (object && tmem_load(&object->pool) == key->pool)
+		sought->slot = walk(engine, object, key->index, &worker->touched);
 }
 
 /*
