@@ -592,11 +592,13 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		      uint32_t codec, uint32_t pool, struct reserve *reserve)
 {
 	struct tmem_engine *engine = heap->client->engine;
-	int stocks = length == TMEM_PAGE_SIZE && !is_persistent(heap) && !heap->record;
+	int stocks = length == TMEM_PAGE_SIZE && !is_persistent(heap) && !heap->record, filled = 0;
 	uint32_t try;
 	int err;
 
-	reserve->place = stocks ? tmem_stock_take(worker, heap, pool) : 0;
+	reserve->place = 0;
+	if (stocks)
+		tmem_stock_take(worker, heap, pool, &reserve->place, 1);
 	for (try = 0; !reserve->place && try < 2 * TRIES; try++) {
 		if (!is_persistent(heap)) {
 			err = tmem_order_ready(heap, worker);
@@ -618,9 +620,11 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 			tmem_store(&worker->held, tmem_place_extent(reserve->place));
 			if (stocks &&
 			    tmem_extent(engine, tmem_place_extent(reserve->place))->headers)
-				tmem_stock_fill_locked(worker, heap, reserve->place, pool);
+				filled = tmem_stock_fill_locked(worker, heap, reserve->place, pool);
 		}
 		tmem_unlock(&heap->lock);
+		if (filled)
+			tmem_stock_prefetch(worker);
 		if (reserve->place)
 			break;
 		worker->touched++;

@@ -672,9 +672,12 @@ static inline void tmem_pending_leave(struct tmem_worker *worker)
 }
 
 /* stock.c */
-uint64_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool);
-void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
-			    uint32_t pool);
+uint32_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool,
+			 uint64_t *place, uint32_t most);
+void tmem_stock_return(struct tmem_worker *worker, const uint64_t *place, uint32_t count);
+int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
+			   uint32_t pool);
+void tmem_stock_prefetch(const struct tmem_worker *worker);
 void tmem_stock_forget_locked(struct heap *heap, struct extent *extent);
 int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number);
 void tmem_stock_give_back_all(struct tmem_engine *engine);

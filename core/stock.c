@@ -25,39 +25,73 @@ static void let_go(struct stock *stock)
 }
 
 /*
- * A slot for a raw page of @pool's, its extent held for @worker as after
- * tmem_heap_reserve(). 0: there is none in hand. The word that says which
- * extent is held is written before the claim, as in drop.c the state is
- * before the look at who holds: one of the two sees the other.
+ * Slots for at most @most raw pages of @pool's, all of one extent, which is
+ * held for @worker as after tmem_heap_reserve(). How many; 0: there is none in
+ * hand. The word that says which extent is held is written before the claim,
+ * as in drop.c the state is before the look at who holds: one of the two sees
+ * the other.
  */
-uint64_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool)
+uint32_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool,
+			 uint64_t *place, uint32_t most)
 {
 	struct stock *stock = worker->stock;
 	const struct extent *extent;
-	uint64_t place = 0;
+	uint64_t slots;
+	uint32_t count = 0;
 
 	if (!tmem_load(&stock->slots) || stock->heap != heap || stock->pool != pool)
 		return 0;
 	tmem_store(&worker->held, tmem_load(&stock->extent));
 	if (seize(stock)) {
 		extent = tmem_extent(worker->engine, stock->extent);
-		if (stock->slots && tmem_load_acquire(&extent->state) == EXTENT_PAGES) {
-			place = place_of(stock, tmem_lowest(stock->slots));
-			tmem_store_release(&stock->slots, stock->slots & (stock->slots - 1));
-		}
+		slots = stock->slots;
+		if (tmem_load_acquire(&extent->state) == EXTENT_PAGES)
+			for (; slots && count < most; slots &= slots - 1)
+				place[count++] = place_of(stock, tmem_lowest(slots));
+		tmem_store_release(&stock->slots, slots);
 		let_go(stock);
 	}
-	if (!place)
+	if (!count)
 		tmem_store_release(&worker->held, 0u);
-	return place;
+	return count;
+}
+
+/* Slots that tmem_stock_take() gave and that were not used; their extent is still held. */
+void tmem_stock_return(struct tmem_worker *worker, const uint64_t *place, uint32_t count)
+{
+	struct stock *stock = worker->stock;
+	uint32_t i;
+
+	/* Only this worker fills it, so they are of the word that it has. */
+	while (!seize(stock))
+		tmem_cpu_relax();
+	for (i = 0; i < count; i++)
+		tmem_store(&stock->slots,
+			   stock->slots | 1ull << tmem_place_unit(place[i]) / TMEM_PAGE_UNITS % 64);
+	let_go(stock);
+}
+
+/*
+ * What is in hand will be written soon: so that its pages' addresses are
+ * translated side by side, instead of one before each copy. Its extent is held.
+ */
+void tmem_stock_prefetch(const struct tmem_worker *worker)
+{
+	const struct stock *stock = worker->stock;
+	const struct extent *extent = tmem_extent(worker->engine, tmem_load(&stock->extent));
+	uint64_t slots = tmem_load(&stock->slots);
+
+	for (; slots; slots &= slots - 1)
+		tmem_prefetch_write(
+			tmem_payload(extent, tmem_place_unit(place_of(stock, tmem_lowest(slots)))));
 }
 
 /*
  * Takes slots next to the one at @place, which was just taken for @pool and
- * is of a page extent. The heap is locked.
+ * is of a page extent. Whether it did. The heap is locked.
  */
-void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
-			    uint32_t pool)
+int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
+			   uint32_t pool)
 {
 	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
 	struct stock *stock = worker->stock;
@@ -65,7 +99,7 @@ void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint6
 	uint32_t i;
 
 	if (stock->slots || !seize(stock))
-		return;
+		return 0;
 	tmem_store_release(&stock->heap, heap);
 	stock->pool = pool;
 	tmem_store(&stock->extent, extent->number);
@@ -83,6 +117,7 @@ void tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint6
 	/* They count as pages once they are, in the next look at how many there were at most. */
 	heap->live_most = most;
 	let_go(stock);
+	return 1;
 }
 
 /* What any worker has in hand of @extent, which is about to be dropped, is no page in it. */
