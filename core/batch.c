@@ -14,7 +14,7 @@
  */
 #include "internal.h"
 
-#define GROUP  8u
+#define GROUP  TMEM_RUN
 #define STAGES 4u /* before a group's turn */
 
 TMEM_STATIC_ASSERT(TMEM_AHEAD % GROUP == 0 && TMEM_AHEAD >= (STAGES + 1) * GROUP);
@@ -40,7 +40,7 @@ static void to_bucket(const struct batch *batch, const struct tmem_op *op, struc
 
 	ahead->data = NULL;
 	ahead->is_known = 0;
-	if (op->code != TMEM_OP_GET && op->code != TMEM_OP_FLUSH)
+	if (op->code != TMEM_OP_PUT && op->code != TMEM_OP_GET && op->code != TMEM_OP_FLUSH)
 		return;
 	/* Shared pools have their directory elsewhere, and may lose it meanwhile. */
 	if (tmem_pool_find(batch->client, op->handle.pool, &access->pool) ||
@@ -142,15 +142,37 @@ static inline int look_at(struct batch *batch, uint32_t turn, uint32_t stage)
 	return batch->first < batch->count;
 }
 
+/* How many puts into one pool stand next to each other from @i on, in the group. */
+static uint32_t puts_at(const struct batch *batch, uint32_t i)
+{
+	const struct tmem_op *ops = batch->ops;
+	uint32_t end = i;
+
+	while (end < batch->end && ops[end].code == TMEM_OP_PUT &&
+	       ops[end].handle.pool == ops[i].handle.pool && ahead_of(batch, end)->is_known)
+		end++;
+	return end - i;
+}
+
 static void carry_out(const struct batch *batch)
 {
-	uint32_t i;
+	struct tmem_op *op;
+	uint32_t i = batch->first, done, puts;
 
-	for (i = batch->first; i < batch->end; i++) {
-		if (i + 1 < batch->count)
-			to_page(ahead_of(batch, i + 1));
-		batch->ops[i].result =
-			now(batch->client, batch->worker, &batch->ops[i], ahead_of(batch, i));
+	while (i < batch->end) {
+		op = &batch->ops[i];
+		puts = puts_at(batch, i);
+		done = 0;
+		if (puts > 1)
+			done = tmem_put_run(batch->client, batch->worker, op, ahead_of(batch, i),
+					    puts);
+		if (!done) {
+			if (i + 1 < batch->count)
+				to_page(ahead_of(batch, i + 1));
+			op->result = now(batch->client, batch->worker, op, ahead_of(batch, i));
+			done = 1;
+		}
+		i += done;
 	}
 }
 

@@ -691,6 +691,12 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 			 uint32_t object, uint32_t first, uint32_t last);
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
+/* put.c */
+#define TMEM_RUN 8u /* puts, at most */
+
+uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
+		      struct ahead *ahead, uint32_t count);
+
 /* get.c */
 int tmem_get_found(struct tmem_worker *worker, struct ahead *ahead, void *page);
 int tmem_hold(uint32_t *hold, struct extent *extent);
@@ -759,6 +765,14 @@ uint32_t tmem_code_page(struct tmem_worker *worker, uint32_t wanted, uint32_t *c
 			const unsigned char **data);
 
 int tmem_page_same(const void *page);
+
+/* The codec that a fresh put into the pool is stored by. */
+static inline uint32_t tmem_codec_of(const struct pool *pool)
+{
+	uint32_t codec = tmem_load(&pool->codec);
+
+	return tmem_likely(codec == TMEM_CODEC_COUNT) ? tmem_load(&pool->client->codec) : codec;
+}
 
 static inline struct counters *tmem_counters(struct pool *pool, const struct tmem_worker *worker)
 {

@@ -15,18 +15,15 @@
  * store, past the cache; where that shows a page of one repeated word, the
  * block is given up for a smaller one.
  */
-static int stage(struct tmem_client *client, struct tmem_worker *worker,
-		 const struct access *access, const void *page, struct reserve *reserve,
-		 uint64_t *slot)
+static int stage(struct tmem_worker *worker, const struct access *access, const void *page,
+		 struct reserve *reserve, uint64_t *slot)
 {
 	struct counters *counters = tmem_counters(access->pool, worker);
-	uint32_t wanted = tmem_load(&access->pool->codec), where = tmem_pool_place(access->home);
+	uint32_t wanted = tmem_codec_of(access->pool), where = tmem_pool_place(access->home);
 	uint32_t codec, length;
 	const unsigned char *data;
 	int err, same;
 
-	if (tmem_likely(wanted == TMEM_CODEC_COUNT))
-		wanted = tmem_load(&client->codec);
 	if (wanted == TMEM_CODEC_RAW) {
 		err = tmem_heap_reserve(access->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
 					reserve);
@@ -56,9 +53,13 @@ static int stage(struct tmem_client *client, struct tmem_worker *worker,
 	return 0;
 }
 
-/* Turns the handle's slot to the reserved block. The old one, if any, is freed. */
+/*
+ * Turns the handle's slot, which @sought leads to, to the reserved block. The
+ * old one, if any, is freed.
+ */
 static int publish(struct tmem_client *client, struct tmem_worker *worker,
-		   const struct access *access, struct block *block, uint64_t fresh)
+		   const struct access *access, struct sought *sought, struct block *block,
+		   uint64_t fresh)
 {
 	const struct key *key = &access->key;
 	struct pool *pool = access->home;
@@ -67,13 +68,11 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker,
 	struct counters *counters = tmem_counters(access->pool, worker);
 	uint64_t bytes = tmem_bill_of(SLOT_LENGTH(fresh)), old = 0;
 	tmem_word *slot;
-	struct sought sought;
 	uint32_t generation = 0;
 	int replaced = 0, err = 0;
 
-	tmem_slot_seek(worker, pool, key, &sought);
 	tmem_lock(lock);
-	slot = tmem_slot_find(worker, pool, key, &sought);
+	slot = tmem_slot_find(worker, pool, key, sought);
 	if (slot) {
 		old = *slot;
 		replaced = tmem_slot_stored(engine, old, &generation);
@@ -81,11 +80,11 @@ static int publish(struct tmem_client *client, struct tmem_worker *worker,
 			err = tmem_bill(client, bytes,
 					replaced ? tmem_bill_of(SLOT_LENGTH(old)) : 0);
 	} else {
-		slot = tmem_slot_make(worker, pool, key, bytes, &sought.object, &err);
+		slot = tmem_slot_make(worker, pool, key, bytes, &sought->object, &err);
 	}
 	if (tmem_likely(!err)) {
 		tmem_store(&block->index, key->index);
-		tmem_store(&block->object, sought.object);
+		tmem_store(&block->object, sought->object);
 		tmem_store(slot, fresh);
 	}
 	tmem_unlock(lock);
@@ -116,38 +115,76 @@ static int have_spares(struct tmem_worker *worker, const struct access *access)
 	return 0;
 }
 
-static int put(struct tmem_client *client, struct tmem_worker *worker, struct access *access,
-	       const void *page)
+/* What the sweep owes is paid by those who put: the least that lets it keep up. */
+static void pay_sweep(struct tmem_client *client, struct tmem_worker *worker,
+		      const struct pool *home)
 {
-	struct heap *heap = access->heap;
-	struct pool *home = access->home;
-	struct reserve reserve;
-	uint64_t slot, live;
-	int err;
-
-	if (tmem_unlikely(tmem_load(&client->frozen)))
-		return -TMEM_EAGAIN;
 	if (tmem_unlikely(tmem_sweep_due(client)))
 		tmem_sweep_client(client, worker, 2);
 	if (tmem_unlikely(home->client != client && tmem_sweep_due(home->client)))
 		tmem_sweep_client(home->client, worker, 2);
-	tmem_directory_prefetch(home, access->key.hash);
-	err = have_spares(worker, access);
-	if (tmem_likely(!err))
-		err = stage(client, worker, access, page, &reserve, &slot);
-	if (tmem_unlikely(err))
-		return err;
-	err = publish(client, worker, access, reserve.block, slot);
-	if (tmem_unlikely(err))
-		tmem_heap_free(heap, slot, tmem_pool_place(home), reserve.extent->generation);
+}
+
+/* After the last publishing: the worker holds no extent any more. */
+static void settle(struct tmem_worker *worker, const struct access *access)
+{
+	struct heap *heap = access->heap;
+	uint64_t live;
+
 	tmem_store_release(&worker->held, 0u);
-	tmem_spares_settle(worker, home);
-	tmem_directory_grow(home, worker);
+	tmem_spares_settle(worker, access->home);
+	tmem_directory_grow(access->home, worker);
 	live = tmem_load(&heap->live);
 	if (tmem_unlikely(tmem_load(&heap->order.entries) >
 			  live + live / 4 + 4 * TMEM_ORDER_ENTRIES))
 		worker->touched += tmem_order_compact(heap, ORDER_LOOKS);
+}
+
+static int put(struct tmem_client *client, struct tmem_worker *worker, struct access *access,
+	       const void *page)
+{
+	struct pool *home = access->home;
+	struct reserve reserve;
+	struct sought sought;
+	uint64_t slot;
+	int err;
+
+	if (tmem_unlikely(tmem_load(&client->frozen)))
+		return -TMEM_EAGAIN;
+	pay_sweep(client, worker, home);
+	tmem_directory_prefetch(home, access->key.hash);
+	err = have_spares(worker, access);
+	if (tmem_likely(!err))
+		err = stage(worker, access, page, &reserve, &slot);
+	if (tmem_unlikely(err))
+		return err;
+	tmem_slot_seek(worker, home, &access->key, &sought);
+	err = publish(client, worker, access, &sought, reserve.block, slot);
+	if (tmem_unlikely(err))
+		tmem_heap_free(access->heap, slot, tmem_pool_place(home),
+			       reserve.extent->generation);
+	settle(worker, access);
 	return err;
+}
+
+/* Counts what became of a put; one that was refused leaves its handle empty. */
+static void conclude(struct tmem_worker *worker, const struct access *access, int err)
+{
+	struct counters *counters = tmem_counters(access->pool, worker);
+
+	tmem_count(counters, puts, 1);
+	if (tmem_likely(!err)) {
+		tmem_count(counters, puts_stored, 1);
+		return;
+	}
+	if (err == -TMEM_ENOMEM)
+		tmem_count(counters, puts_no_room, 1);
+	else if (err == -TMEM_ENOSPC)
+		tmem_count(counters, puts_over_limit, 1);
+	else if (err == -TMEM_EAGAIN)
+		tmem_count(counters, puts_frozen, 1);
+	if (tmem_take(worker, access->home, &access->key, 0))
+		tmem_count(counters, puts_flushed, 1);
 }
 
 /*
@@ -166,7 +203,6 @@ static void keep_cap(struct tmem_client *client, struct tmem_worker *worker)
 int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	     const struct tmem_handle *handle, const void *page)
 {
-	struct counters *counters;
 	struct access access;
 	int err;
 
@@ -175,22 +211,60 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
-	counters = tmem_counters(access.pool, worker);
-	tmem_count(counters, puts, 1);
 	err = put(client, worker, &access, page);
-	if (tmem_likely(!err)) {
-		tmem_count(counters, puts_stored, 1);
-		tmem_end(worker, &access);
-		return 0;
-	}
-	if (err == -TMEM_ENOMEM)
-		tmem_count(counters, puts_no_room, 1);
-	else if (err == -TMEM_ENOSPC)
-		tmem_count(counters, puts_over_limit, 1);
-	else if (err == -TMEM_EAGAIN)
-		tmem_count(counters, puts_frozen, 1);
-	if (tmem_take(worker, access.home, &access.key, 0))
-		tmem_count(counters, puts_flushed, 1);
+	conclude(worker, &access, err);
 	tmem_end(worker, &access);
 	return err;
+}
+
+/*
+ * Puts that stand next to each other in a batch, into one private ephemeral
+ * pool: raw pages, as many as there are slots for in hand, are all copied and
+ * then all published, so that streamed stores are waited for once. @ahead is
+ * what the batch knows of each. How many were carried out, with their results;
+ * 0: the first one has to go by itself.
+ */
+uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
+		      struct ahead *ahead, uint32_t count)
+{
+	const struct access *access = &ahead->access;
+	struct pool *home = access->home;
+	uint32_t where = tmem_pool_place(home), taken, copied, i;
+	uint64_t place[TMEM_RUN], slot;
+	struct extent *extent;
+	int err;
+
+	if (home->flags & TMEM_POOL_PERSISTENT || tmem_codec_of(home) != TMEM_CODEC_RAW ||
+	    tmem_load(&client->frozen))
+		return 0;
+	worker->touched = 0;
+	if (tmem_unlikely(tmem_load(&client->cap)))
+		keep_cap(client, worker);
+	pay_sweep(client, worker, home);
+	taken = tmem_stock_take(worker, access->heap, where, place, tmem_min32(count, TMEM_RUN));
+	if (!taken)
+		return 0;
+	extent = tmem_extent(worker->engine, tmem_place_extent(place[0]));
+	for (copied = 0; copied < taken; copied++)
+		/* A page of one repeated word has a smaller place elsewhere. */
+		if (tmem_copy_in(tmem_payload(extent, tmem_place_unit(place[copied])),
+				 ops[copied].page))
+			break;
+	tmem_copy_done();
+	for (i = 0; i < copied && !tmem_spares_fill(worker, home, TMEM_SPARE_NODES); i++) {
+		slot = SLOT_OF(place[i], TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
+		err = publish(client, worker, &ahead[i].access, &ahead[i].sought,
+			      tmem_block(extent, tmem_place_unit(place[i])), slot);
+		if (tmem_likely(!err))
+			tmem_count(tmem_counters(home, worker), pages_raw, 1);
+		else
+			tmem_heap_free(access->heap, slot, where, extent->generation);
+		tmem_spares_settle(worker, home);
+		conclude(worker, &ahead[i].access, err);
+		ops[i].result = err;
+	}
+	if (i < taken)
+		tmem_stock_return(worker, place + i, taken - i);
+	settle(worker, access);
+	return i;
 }

@@ -184,14 +184,6 @@ out:
 	return turned;
 }
 
-/* The codec that a fresh put of the pool would be stored by. */
-static uint32_t codec_of(const struct pool *pool)
-{
-	uint32_t codec = tmem_load(&pool->codec);
-
-	return codec == TMEM_CODEC_COUNT ? tmem_load(&pool->client->codec) : codec;
-}
-
 /* worker->page as @into has it: its length, *@codec and *@data. 0: it does not pay. */
 static uint32_t code(struct tmem_worker *worker, const struct source *source, enum recode into,
 		     uint32_t *codec, const unsigned char **data)
@@ -202,7 +194,7 @@ static uint32_t code(struct tmem_worker *worker, const struct source *source, en
 		2 * source->pool->client->record + (source->heap->kind == TMEM_EXTENT_PERSISTENT);
 
 	if (into == RECODE_FAST)
-		return tmem_code_page(worker, codec_of(source->pool), codec, data);
+		return tmem_code_page(worker, tmem_codec_of(source->pool), codec, data);
 	*codec = dense->id;
 	*data = worker->coded;
 	length = dense->recode(dense, worker->work, family, worker->page, worker->coded, most);
@@ -213,7 +205,7 @@ static uint32_t code(struct tmem_worker *worker, const struct source *source, en
 static int is_wanted(const struct tmem_engine *engine, const struct source *source,
 		     enum recode into)
 {
-	uint32_t codec = TAG_CODEC(source->block.tag), fresh = codec_of(source->pool);
+	uint32_t codec = TAG_CODEC(source->block.tag), fresh = tmem_codec_of(source->pool);
 
 	if (into == RECODE_FAST)
 		return tmem_is_dense(engine, codec) && !tmem_is_dense(engine, fresh);
