@@ -13,6 +13,7 @@
 #include "spares.c"
 #include "object.c"
 #include "detach.c"
+#include "sum.c"
 #include "codec.c"
 #include "handle.c"
 #include "pending.c"

@@ -756,6 +756,9 @@ void tmem_client_kill_locked(struct tmem_client *client);
 void tmem_client_free(struct tmem_client *client);
 uint64_t tmem_client_bytes(const struct tmem_client *client);
 
+/* sum.c */
+uint64_t tmem_sum(const unsigned char *data, uint32_t length, uint64_t whose, uint64_t what);
+
 /* codec.c */
 uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,
 		     uint32_t *codec, const unsigned char **data);
