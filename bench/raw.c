@@ -397,7 +397,7 @@ void bench_persistent(struct bench *bench)
 	raw.shift = 6;
 	get.context = &raw;
 	out.context = &raw;
-	setup.allocation = tmem_pages_allocation(bench->pages, 64);
+	setup.allocation = tmem_pages_allocation(bench->pages, 64, 0);
 	setup.bytes = setup.allocation + (256u << 20);
 	if (bench_store_open(&store, setup.bytes + (64u << 20), 0) != 0) {
 		bench_results_skip(&bench->results, name, "ns/page", "tmem_arena_create() fails");

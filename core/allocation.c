@@ -19,14 +19,15 @@ static uint64_t index_bytes(uint64_t pages)
 	return TMEM_OBJECT_BYTES + groups * sizeof(struct leaf) + nodes * sizeof(struct node);
 }
 
-static uint64_t page_bytes(void)
+/* What a page that does not compress is billed for. */
+static uint64_t page_bytes(int verify)
 {
-	return (uint64_t)TMEM_BLOCK_UNITS * TMEM_UNIT;
+	return tmem_bill_of(TMEM_PAGE_SIZE + (verify ? TMEM_SUM_SIZE : 0));
 }
 
-uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
+uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object, int verify)
 {
-	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes();
+	uint64_t object = index_bytes(pages_per_object) + pages_per_object * page_bytes(verify);
 	uint64_t whole, rest, most;
 
 	if (!pages_per_object)
@@ -34,11 +35,11 @@ uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object)
 	whole = tmem_divide(allocation, object);
 	rest = allocation - whole * object;
 	most = index_bytes(pages_per_object);
-	rest = rest > most ? tmem_divide(rest - most, page_bytes()) : 0;
+	rest = rest > most ? tmem_divide(rest - most, page_bytes(verify)) : 0;
 	return whole * pages_per_object + rest;
 }
 
-uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
+uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object, int verify)
 {
 	uint64_t whole, rest;
 
@@ -46,8 +47,8 @@ uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
 		return 0;
 	whole = tmem_divide(pages, pages_per_object);
 	rest = pages - whole * pages_per_object;
-	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes()) +
-	       (rest ? index_bytes(pages_per_object) + rest * page_bytes() : 0);
+	return whole * (index_bytes(pages_per_object) + pages_per_object * page_bytes(verify)) +
+	       (rest ? index_bytes(pages_per_object) + rest * page_bytes(verify) : 0);
 }
 
 /*
@@ -58,12 +59,12 @@ uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object)
 static uint64_t extent_bytes(const struct tmem_engine *engine, uint64_t allocation,
 			     uint32_t extent_size)
 {
-	uint64_t lost = page_bytes(),
-		 bytes = allocation + (engine->worker_limit + 1) * page_bytes();
+	uint64_t page = page_bytes(engine->sum_size != 0), lost = page,
+		 bytes = allocation + (engine->worker_limit + 1) * page;
 	uint64_t count;
 
 	if (tmem_extent_holds_pages(engine, extent_size))
-		lost = (TMEM_ROOM_MIN + 1) * page_bytes();
+		lost = (TMEM_ROOM_MIN + 1) * page;
 	count = tmem_divide(bytes, extent_size - lost) + 2;
 	return count * extent_size;
 }
@@ -101,7 +102,7 @@ static const struct {
 static uint32_t records(const struct tmem_client *client, uint64_t bytes, uint32_t i)
 {
 	uint32_t per = client->fewest > need[i].least ? client->fewest : need[i].least;
-	uint64_t pages = tmem_divide(bytes, page_bytes()) + 1;
+	uint64_t pages = tmem_divide(bytes, page_bytes(client->engine->sum_size != 0)) + 1;
 
 	if (!bytes)
 		return 0;

@@ -38,7 +38,7 @@ static int check_used(struct walk *walk, const struct block *block, struct tally
 	uint32_t tag = block->tag, length = tag & TAG_LENGTH;
 
 	EXPECT(walk, !(tag & (TAG_PINS | TAG_ZOMBIE)));
-	EXPECT(walk, length <= TMEM_PAGE_SIZE);
+	EXPECT(walk, length - walk->engine->sum_size <= TMEM_PAGE_SIZE);
 	EXPECT(walk, block->object);
 	tally[TAG_POOL(tag)].pages++;
 	tally[TAG_POOL(tag)].units += tmem_units(length);

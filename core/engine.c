@@ -20,7 +20,8 @@ static int judge_config(const struct tmem_config *config)
 	uint32_t i, id;
 
 	if (config->size != sizeof(*config) || !config->host_ops || config->lend > 1 ||
-	    config->reserved || !config->host_ops->extent_lend != !config->host_ops->extent_keep ||
+	    config->verify > 1 ||
+	    !config->host_ops->extent_lend != !config->host_ops->extent_keep ||
 	    config->workers > TMEM_WORKERS)
 		return -TMEM_EINVAL;
 	if (config->extent_size &&
@@ -110,6 +111,8 @@ int tmem_engine_create(const struct tmem_config *config, struct tmem_engine **re
 	engine->ops = config->host_ops;
 	engine->host = config->host;
 	engine->self_size = size;
+	engine->sum_size = config->verify ? TMEM_SUM_SIZE : 0;
+	engine->page_units = tmem_units(TMEM_PAGE_SIZE + engine->sum_size);
 	engine->lends = config->lend && config->host_ops->extent_lend;
 	engine->seed[0] = config->hash_seed[0];
 	engine->seed[1] = config->hash_seed[1];
@@ -155,7 +158,8 @@ void tmem_engine_destroy(struct tmem_engine *engine)
 int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 {
 	uint32_t head = (uint32_t)(sizeof(struct tmem_worker) + TMEM_LINE - 1) & ~(TMEM_LINE - 1);
-	uint32_t size = (uint32_t)tmem_power2(head + 2 * TMEM_PAGE_SIZE + engine->work_size);
+	uint32_t page = TMEM_PAGE_SIZE + TMEM_LINE; /* and its sum */
+	uint32_t size = (uint32_t)tmem_power2(head + 2 * page + engine->work_size);
 	struct tmem_worker *worker;
 	uint32_t id;
 
@@ -166,8 +170,8 @@ int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 	worker->engine = engine;
 	worker->size = size;
 	worker->page = (unsigned char *)worker + head;
-	worker->coded = worker->page + TMEM_PAGE_SIZE;
-	worker->work = worker->coded + TMEM_PAGE_SIZE;
+	worker->coded = worker->page + page;
+	worker->work = worker->coded + page;
 	tmem_lock(&engine->lock);
 	for (id = 0; id < engine->worker_limit && engine->worker[id]; id++)
 		;

@@ -66,8 +66,9 @@ static inline int is_taken(const struct extent *extent, uint32_t unit, uint64_t 
  * *@taken: it has, where that is why. Only a raw page that goes in the middle
  * of the copy is an error for that reason.
  */
-static inline int fetch(struct tmem_worker *worker, const struct extent *extent, uint32_t unit,
-			uint64_t value, void *page, int *taken)
+static inline int fetch(struct tmem_worker *worker, const struct key *key,
+			const struct extent *extent, uint32_t unit, uint64_t value, void *page,
+			int *taken)
 {
 	const unsigned char *data = tmem_payload(extent, unit);
 	int err;
@@ -81,7 +82,7 @@ static inline int fetch(struct tmem_worker *worker, const struct extent *extent,
 		*taken = is_taken(extent, unit, value);
 		return tmem_likely(!*taken) ? 0 : -TMEM_EIO;
 	}
-	err = tmem_decode(worker, SLOT_CODEC(value), data, SLOT_LENGTH(value));
+	err = tmem_decode(worker, key, SLOT_CODEC(value), data, SLOT_LENGTH(value));
 	*taken = is_taken(extent, unit, value);
 	if (tmem_unlikely(*taken))
 		return -TMEM_ENOENT;
@@ -160,7 +161,7 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 	tmem_count(counters, gets_hit, 1);
 	tmem_pending_prepare(worker, heap, value, tmem_pool_place(home), generation);
 	if (tmem_likely(named)) {
-		err = fetch(worker, extent, unit, value, page, &taken);
+		err = fetch(worker, key, extent, unit, value, page, &taken);
 	} else {
 		taken = is_taken(extent, unit, value);
 		err = taken ? -TMEM_ENOENT : -TMEM_EIO;

@@ -205,8 +205,8 @@ struct tmem_worker {
 	struct spares spares;
 	uint64_t taken[TMEM_GROUP_PAGES + 2]; /* slots of a group on their way out */
 	uint32_t taken_generation[TMEM_GROUP_PAGES + 2];
-	unsigned char *page;		/* one page: our copy */
-	unsigned char *coded;		/* one page: a codec's output */
+	unsigned char *page;		/* one page and a sum: our copy */
+	unsigned char *coded;		/* likewise: a codec's output */
 	unsigned char *work;		/* the codecs' scratch */
 	struct ahead ahead[TMEM_AHEAD]; /* of the batch that it is in */
 };
@@ -276,7 +276,9 @@ struct tmem_engine {
 	uint32_t chunk_size;
 	uint32_t worker_limit;
 	uint32_t work_size;
-	uint32_t self_size; /* bytes of the extent that holds this */
+	uint32_t self_size;  /* bytes of the extent that holds this */
+	uint32_t sum_size;   /* bytes that each payload ends with; 0: gets are not verified */
+	uint32_t page_units; /* of a page that is stored as it is */
 	const struct tmem_codec *codec[TMEM_CODEC_COUNT];
 	const struct tmem_codec *dense; /* the one that background steps recode with; NULL: none */
 	struct slab slab[SLAB_COUNT];
@@ -434,10 +436,10 @@ static inline uint32_t tmem_units(uint32_t length)
 	return (length + TMEM_UNIT - 1) / TMEM_UNIT + 1;
 }
 
-/* Whether extents of @size may hold whole pages: only the engine's largest do. */
+/* Whether extents of @size may hold whole pages: only the engine's largest do, without sums. */
 static inline int tmem_extent_holds_pages(const struct tmem_engine *engine, uint32_t size)
 {
-	return size == engine->extent_size && size >= TMEM_PAGES_EXTENT;
+	return size == engine->extent_size && size >= TMEM_PAGES_EXTENT && !engine->sum_size;
 }
 
 /* Which list of vacating ones an extent would be in, and which of the heap's sums. */
@@ -760,10 +762,12 @@ uint64_t tmem_client_bytes(const struct tmem_client *client);
 uint64_t tmem_sum(const unsigned char *data, uint32_t length, uint64_t whose, uint64_t what);
 
 /* codec.c */
-uint32_t tmem_encode(struct tmem_worker *worker, uint32_t wanted, struct counters *counters,
-		     uint32_t *codec, const unsigned char **data);
-int tmem_decode(struct tmem_worker *worker, uint32_t codec, const unsigned char *data,
-		uint32_t length);
+uint32_t tmem_encode(struct tmem_worker *worker, const struct key *key, uint32_t wanted,
+		     struct counters *counters, uint32_t *codec, const unsigned char **data);
+int tmem_decode(struct tmem_worker *worker, const struct key *key, uint32_t codec,
+		const unsigned char *data, uint32_t length);
+uint32_t tmem_seal(struct tmem_worker *worker, const struct key *key, uint32_t codec,
+		   const unsigned char *data, uint32_t length);
 uint32_t tmem_code_page(struct tmem_worker *worker, uint32_t wanted, uint32_t *codec,
 			const unsigned char **data);
 

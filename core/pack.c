@@ -172,7 +172,8 @@ void tmem_pack_reopen_locked(struct heap *heap, struct extent *extent)
 void tmem_pack_moved_locked(struct heap *heap, struct extent *extent)
 {
 	uint32_t free = units_of(extent) - extent->units;
-	uint32_t class = free < TMEM_BLOCK_UNITS ? 0 : tmem_log2(free / TMEM_BLOCK_UNITS) + 1;
+	uint32_t page = heap->client->engine->page_units;
+	uint32_t class = free < page ? 0 : tmem_log2(free / page) + 1;
 
 	if (heap->kind != TMEM_EXTENT_PERSISTENT || class == extent->class ||
 	    extent->class == TMEM_VACATING)

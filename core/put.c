@@ -24,7 +24,7 @@ static int stage(struct tmem_worker *worker, const struct access *access, const 
 	const unsigned char *data;
 	int err, same;
 
-	if (wanted == TMEM_CODEC_RAW) {
+	if (wanted == TMEM_CODEC_RAW && tmem_likely(!worker->engine->sum_size)) {
 		err = tmem_heap_reserve(access->heap, worker, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, where,
 					reserve);
 		if (err)
@@ -44,7 +44,7 @@ static int stage(struct tmem_worker *worker, const struct access *access, const 
 	} else {
 		memcpy(worker->page, page, TMEM_PAGE_SIZE);
 	}
-	length = tmem_encode(worker, wanted, counters, &codec, &data);
+	length = tmem_encode(worker, &access->key, wanted, counters, &codec, &data);
 	err = tmem_heap_reserve(access->heap, worker, length, codec, where, reserve);
 	if (err)
 		return err;
@@ -235,7 +235,7 @@ uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, st
 	int err;
 
 	if (home->flags & TMEM_POOL_PERSISTENT || tmem_codec_of(home) != TMEM_CODEC_RAW ||
-	    tmem_load(&client->frozen))
+	    worker->engine->sum_size || tmem_load(&client->frozen))
 		return 0;
 	worker->touched = 0;
 	if (tmem_unlikely(tmem_load(&client->cap)))

@@ -67,7 +67,7 @@ static tmem_word *slot_of(struct tmem_worker *worker, const struct source *sourc
 	return slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == source->place ? slot : NULL;
 }
 
-/* The payload to @to, TMEM_PAGE_SIZE bytes. 0: the page is not there any more. */
+/* The payload to @to, a page and a sum at most. 0: the page is not there any more. */
 static int copy_payload(struct tmem_worker *worker, struct source *source, unsigned char *to)
 {
 	struct tmem_engine *engine = worker->engine;
@@ -103,9 +103,10 @@ static int read_page(struct tmem_worker *worker, struct source *source)
 	if (!copy_payload(worker, source, raw ? worker->page : worker->coded) ||
 	    SLOT_CODEC(source->slot) != TAG_CODEC(source->block.tag))
 		return -TMEM_ENOENT;
-	return raw ? 0
-		   : tmem_decode(worker, SLOT_CODEC(source->slot), worker->coded,
-				 SLOT_LENGTH(source->slot));
+	if (raw && !worker->engine->sum_size)
+		return 0;
+	return tmem_decode(worker, &source->key, SLOT_CODEC(source->slot),
+			   raw ? worker->page : worker->coded, SLOT_LENGTH(source->slot));
 }
 
 /* A block that is not worth another try, until its page is put again. */
@@ -189,16 +190,23 @@ static uint32_t code(struct tmem_worker *worker, const struct source *source, en
 		     uint32_t *codec, const unsigned char **data)
 {
 	const struct tmem_codec *dense = worker->engine->dense;
-	uint32_t old = SLOT_LENGTH(source->slot), most = old - old / GAIN_PART, length;
+	/* Without the sums, which both have. */
+	uint32_t old = SLOT_LENGTH(source->slot) - worker->engine->sum_size;
+	uint32_t most = old - old / GAIN_PART, length;
 	uint32_t family =
 		2 * source->pool->client->record + (source->heap->kind == TMEM_EXTENT_PERSISTENT);
 
-	if (into == RECODE_FAST)
-		return tmem_code_page(worker, tmem_codec_of(source->pool), codec, data);
+	if (into == RECODE_FAST) {
+		length = tmem_code_page(worker, tmem_codec_of(source->pool), codec, data);
+		return tmem_seal(worker, &source->key, *codec, *data, length);
+	}
 	*codec = dense->id;
 	*data = worker->coded;
 	length = dense->recode(dense, worker->work, family, worker->page, worker->coded, most);
-	return length <= most && tmem_units(length) < tmem_units(old) ? length : 0;
+	if (!length || length > most)
+		return 0;
+	length = tmem_seal(worker, &source->key, *codec, *data, length);
+	return tmem_units(length) < tmem_units(SLOT_LENGTH(source->slot)) ? length : 0;
 }
 
 /* Whether the block is to be recoded at all. */

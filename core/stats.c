@@ -27,14 +27,16 @@ static void add_index(struct tmem_stats *stats, const struct pool *pool)
 	stats->index_bytes += tmem_load(&pool->index_bytes);
 }
 
-static void add_tally(struct tmem_stats *stats, int persistent, const struct total *tally)
+/* @sum_size: bytes of each payload that are its sum, and none of its page's. */
+static void add_tally(struct tmem_stats *stats, int persistent, const struct total *tally,
+		      uint32_t sum_size)
 {
-	uint64_t units = tally->units + tally->slots * TMEM_BLOCK_UNITS;
+	uint64_t units = tally->units + tally->slots * (TMEM_PAGE_UNITS + 1);
 	uint64_t pages = tally->pages + tally->slots;
-	uint64_t payload = tally->payload + tally->slots * TMEM_PAGE_SIZE;
+	uint64_t payload = tally->payload - tally->pages * sum_size + tally->slots * TMEM_PAGE_SIZE;
 
 	stats->dense_pages += tally->dense;
-	stats->dense_payload += tally->dense_payload;
+	stats->dense_payload += tally->dense_payload - tally->dense * sum_size;
 	if (persistent) {
 		stats->persistent_pages += pages;
 		stats->persistent_bytes += units * TMEM_UNIT;
@@ -63,7 +65,7 @@ static void add_heap(struct tmem_stats *stats, struct heap *heap)
 
 	tmem_lock(&heap->lock);
 	for (place = 0; place < TMEM_POOLS_PER_CLIENT; place++)
-		add_tally(stats, persistent, &heap->total[place]);
+		add_tally(stats, persistent, &heap->total[place], heap->client->engine->sum_size);
 	stats->extent_bytes += heap->extent_bytes;
 	stats->order_bytes += heap->order.segments * sizeof(struct order_segment);
 	stats->extents_dropped += heap->dropped;
@@ -192,7 +194,8 @@ int tmem_pool_stats(struct tmem_client *client, uint32_t number, struct tmem_sta
 		heap = pool->home == pool ? pool->heap : pool->home->client->heap[0].next;
 		for (; heap; heap = pool->home == pool ? NULL : heap->next) {
 			tmem_lock(&heap->lock);
-			add_tally(stats, persistent, &heap->total[place]);
+			add_tally(stats, persistent, &heap->total[place],
+				  heap->client->engine->sum_size);
 			tmem_unlock(&heap->lock);
 		}
 	}

@@ -63,7 +63,8 @@ struct slab {
 #define TMEM_UNIT_BITS	 17u /* of a place: units of the largest extent */
 #define TMEM_PLACE_BITS	 40u
 #define TMEM_PAGE_UNITS	 (TMEM_PAGE_SIZE / TMEM_UNIT)
-#define TMEM_BLOCK_UNITS (TMEM_PAGE_UNITS + 1) /* the largest block: a raw page and its header */
+#define TMEM_SUM_SIZE	 8u /* bytes that a payload ends with where gets are verified */
+#define TMEM_BLOCK_UNITS (TMEM_PAGE_UNITS + 2) /* the largest block: a raw page, header and sum */
 
 /* What a block says of itself; a packed block has it in front of its payload. */
 struct block {

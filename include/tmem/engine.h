@@ -43,7 +43,12 @@ struct tmem_config {
 	 * where it has extent_lend: it may take their memory at any moment.
 	 */
 	uint32_t lend;
-	uint32_t reserved;
+	/*
+	 * 1: each page is stored with eight bytes that say whether it is still what
+	 * was put, and nothing is given out before they agree. A block is up to 16
+	 * bytes more, and pages that do not compress have no extents of their own.
+	 */
+	uint32_t verify;
 };
 
 /* 0, -TMEM_EINVAL or -TMEM_ENOMEM; *@engine is set only on success. */
@@ -200,10 +205,13 @@ uint32_t tmem_client_grants(struct tmem_client *client, uint64_t (*uuid)[2], uin
 
 void tmem_client_stats(struct tmem_client *client, struct tmem_stats *stats);
 
-/* Incompressible pages that @allocation bytes hold, @pages_per_object in each object. */
-uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object);
+/*
+ * Incompressible pages that @allocation bytes hold, @pages_per_object in each
+ * object; @verify is that of the engine's config.
+ */
+uint64_t tmem_allocation_pages(uint64_t allocation, uint32_t pages_per_object, int verify);
 /* The smallest allocation for which that is at least @pages. */
-uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object);
+uint64_t tmem_pages_allocation(uint64_t pages, uint32_t pages_per_object, int verify);
 
 /* Set size to sizeof(struct tmem_pool_config) and the rest to zero. */
 struct tmem_pool_config {
@@ -270,7 +278,10 @@ void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct t
 TMEM_MUST_CHECK int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 			     const struct tmem_handle *handle, const void *page);
 
-/* 0; -TMEM_ENOENT (page untouched), -TMEM_EIO (lost; page undefined), -TMEM_ENODEV. */
+/*
+ * 0; -TMEM_ENOENT (page untouched), -TMEM_EIO (lost; page undefined, but
+ * untouched where gets are verified), -TMEM_ENODEV.
+ */
 TMEM_MUST_CHECK int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 			     const struct tmem_handle *handle, void *page);
 

@@ -32,6 +32,7 @@ extern const struct conformance_case cases_disks[];
 
 /* Largest extent of every rig that a case starts; 0: the default. */
 extern uint32_t conformance_extent;
+extern bool conformance_verify;
 
 /* A rig of at least @capacity bytes, more where the extents are large. 0: the default. */
 struct rig *case_start(const struct backend *backend, uint64_t capacity, uint32_t workers);

@@ -201,7 +201,7 @@ static void ephemeral_gives_way_to_an_allocation(const struct backend *backend)
 	uint32_t q = rig_pool(rig, b, 0), p;
 	uint32_t count = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE * 2);
 	uint64_t allocation = rig->setup.persistent / 2;
-	uint32_t pages = (uint32_t)tmem_allocation_pages(allocation, 16);
+	uint32_t pages = (uint32_t)tmem_allocation_pages(allocation, 16, conformance_verify);
 
 	MUST(pages > 0);
 	fill(rig, b, q, PAGE_RANDOM, count, 64);
@@ -249,7 +249,8 @@ static void persistent_put_needs_no_memory(const struct backend *backend)
 		struct rig *rig = case_start(backend, 0, 1);
 		int client = rig_client(rig, 4 * MIB);
 		uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT);
-		uint32_t pages = (uint32_t)tmem_allocation_pages(4 * MIB, per_object[i]);
+		uint32_t pages =
+			(uint32_t)tmem_allocation_pages(4 * MIB, per_object[i], conformance_verify);
 
 		MUST(pages > 256);
 		rig->backend->starve(rig, 1, true);
@@ -271,11 +272,13 @@ static void allocation_holds_the_pages_it_promises(const struct backend *backend
 	for (i = 0; i < sizeof(per_object) / sizeof(per_object[0]); i++)
 		for (j = 0; j < sizeof(counts) / sizeof(counts[0]); j++) {
 			struct rig *rig = case_start(backend, 0, 1);
-			uint64_t bytes = tmem_pages_allocation(counts[j], per_object[i]);
+			uint64_t bytes =
+				tmem_pages_allocation(counts[j], per_object[i], conformance_verify);
 			int client = rig_client(rig, bytes);
 			uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT);
 
-			MUST_LE(counts[j], tmem_allocation_pages(bytes, per_object[i]));
+			MUST_LE(counts[j],
+				tmem_allocation_pages(bytes, per_object[i], conformance_verify));
 			fill_whole(rig, client, pool, PAGE_RANDOM, counts[j], per_object[i]);
 			MUST_LE(rig_stats(rig, client, -1).billed, bytes);
 			MUST_EQ(still(rig, client, pool, PAGE_RANDOM, counts[j], per_object[i]),
@@ -294,7 +297,7 @@ static void duplicate_put_when_exactly_full_never_fails(const struct backend *ba
 	while (!rig_put(s.rig, s.client, rig_handle(s.pool, count / 32, count % 32),
 			page_tag(PAGE_RANDOM, count)))
 		count++;
-	MUST_LE(tmem_allocation_pages(STAGE_ALLOCATION, 32), count);
+	MUST_LE(tmem_allocation_pages(STAGE_ALLOCATION, 32, conformance_verify), count);
 	version = calloc(count, sizeof(*version));
 	MUST(version != NULL);
 	for (i = 0; i < count; i++)
@@ -325,7 +328,7 @@ static void churn(const struct backend *backend, bool discards)
 {
 	struct rig *rig = case_start(backend, 0, 1);
 	const uint32_t pages = 700, per_object = 100;
-	int client = rig_client(rig, tmem_pages_allocation(pages, per_object));
+	int client = rig_client(rig, tmem_pages_allocation(pages, per_object, conformance_verify));
 	uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT), i, round;
 	uint64_t state = 11;
 	static uint64_t tag[700];
@@ -396,7 +399,8 @@ static void flushes_and_puts_faster_than_the_sweeper(const struct backend *backe
 		struct rig *rig = case_start(backend, 0, 1);
 		uint32_t flags = kind & 1 ? TMEM_POOL_PERSISTENT : 0;
 		uint32_t per_object = kind < 2 ? 1 : 512;
-		int client = rig_client(rig, tmem_pages_allocation(1024, per_object));
+		int client = rig_client(rig, tmem_pages_allocation(1024, per_object,
+								   conformance_verify));
 		uint32_t pool = rig_pool(rig, client, flags);
 		struct rig_row *row = rig_row_begin(rig, client);
 

@@ -179,7 +179,8 @@ static void duplicate_puts_of_every_worker_when_exactly_full(const struct backen
 {
 	void *(*const run[])(void *) = {overwrite_all, overwrite_all, overwrite_all, overwrite_all};
 	struct crowd c =
-		crowd_start(backend, tmem_pages_allocation(FULL_PAGES, 100), TMEM_POOL_PERSISTENT);
+		crowd_start(backend, tmem_pages_allocation(FULL_PAGES, 100, conformance_verify),
+			    TMEM_POOL_PERSISTENT);
 	struct member m[THREADS];
 	uint32_t i;
 

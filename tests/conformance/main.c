@@ -2,14 +2,14 @@
 /*
  * Runs the cases of the contract: one line each, and a closing summary.
  *
- *   conformance [--backend NAME] [--tmemd PROGRAM] [--extent BYTES] [--list]
+ *   conformance [--backend NAME] [--tmemd PROGRAM] [--extent BYTES] [--verify] [--list]
  *               [--planted [--brief]] [--here] [--threads] [CASE...]
  *
  * --list prints rule and case, and for a case that the back-end cannot run,
  * why. --here runs in this process, for a debugger. --planted runs the
  * negative controls: for each way of breaking the contract that planted.c
  * knows, the cases that have to notice it; with --brief, one of them.
- * --threads runs those of the cases that have several.
+ * --threads runs those of the cases that have several. --verify: gets are verified.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@
 #define CASE_SECONDS 120
 
 uint32_t conformance_extent;
+bool conformance_verify;
 
 static const struct conformance_case *const groups[] = {cases_pages,  cases_pools,   cases_flush,
 							cases_memory, cases_limits,  cases_shared,
@@ -39,6 +40,7 @@ struct rig *case_start(const struct backend *backend, uint64_t capacity, uint32_
 		.extent_size = conformance_extent,
 		.workers = workers,
 		.seed = 1,
+		.verify = conformance_verify,
 	};
 
 	if (setup.capacity < 24ull * setup.extent_size)
@@ -220,7 +222,8 @@ static void usage(const char *program)
 	for (i = 0; conformance_backends[i]; i++)
 		fprintf(stderr, "%s%s", i ? "|" : "", conformance_backends[i]->name);
 	fprintf(stderr,
-		"]%s [--extent BYTES] [--list] [--planted [--brief]] [--here] [--threads] "
+		"]%s [--extent BYTES] [--verify] [--list] [--planted [--brief]] [--here] "
+		"[--threads] "
 		"[CASE...]\n",
 		conformance_tmemd ? " [--tmemd PROGRAM]" : "");
 	exit(2);
@@ -286,6 +289,8 @@ int main(int argc, char **argv)
 			needs = CAN_THREADS;
 		else if (!strcmp(argv[i], "--here"))
 			here = true;
+		else if (!strcmp(argv[i], "--verify"))
+			conformance_verify = true;
 		else if (!strcmp(argv[i], "--extent") && i + 1 < argc)
 			conformance_extent = (uint32_t)strtoul(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--tmemd") && conformance_tmemd && i + 1 < argc)

@@ -328,7 +328,7 @@ static void full_client_is_told_by_page(void **state)
 			refused += reply.result[j] != 0;
 		}
 	}
-	assert_true(stored >= tmem_allocation_pages(WORLD_ALLOCATION, 64));
+	assert_true(stored >= tmem_allocation_pages(WORLD_ALLOCATION, 64, 0));
 	assert_int_equal(stored + refused, i * BATCH);
 	assert_int_equal(harness_stored(world->guest), stored);
 }

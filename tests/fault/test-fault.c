@@ -7,7 +7,7 @@
  * be there, the operation must work once there is memory again, and at the
  * end every byte must be back with the host.
  *
- *   test-fault [NAME...]
+ *   test-fault [--verify] [NAME...]
  */
 #include <stdio.h>
 #include <string.h>
@@ -323,7 +323,7 @@ static const struct scenario scenarios[] = {
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
-static const struct rig_setup setup = {
+static struct rig_setup setup = {
 	.capacity = 16 * MIB, .extent_size = 65536, .seed = 3, .lend = true, .recode = true};
 
 /* How many requests were refused. */
@@ -368,6 +368,7 @@ static uint64_t beginning(uint64_t nth, bool for_good)
 		.codecs = test_codecs,
 		.host_ops = glue_ops(),
 		.host = host,
+		.verify = setup.verify,
 	};
 	struct tmem_engine *engine = NULL;
 	struct tmem_worker *worker[3];
@@ -420,6 +421,11 @@ int main(int argc, char **argv)
 
 	if (!glue_can_starve)
 		return 77;
+	if (argc > 1 && !strcmp(argv[1], "--verify")) {
+		setup.verify = true;
+		argc--;
+		argv++;
+	}
 	for (s = 0; s <= SCENARIOS; s++) {
 		const char *name = s < SCENARIOS ? scenarios[s].name : "the beginning";
 		uint64_t count[2] = {0, 0};

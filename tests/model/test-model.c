@@ -3,7 +3,8 @@
  * Random operations against the naive model, with so little memory that
  * something is being evicted all the time.
  *
- *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--lend] [--trace]
+ *   test-model [--operations N] [--seed S] [--extent BYTES] [--pages N] [--alone] [--lend]
+ *              [--verify] [--trace]
  *   test-model [--operations N] [--seed S] [--alone] --record FILE
  *   test-model --planted [--loud]
  *
@@ -31,7 +32,7 @@
 struct options {
 	uint64_t operations, seed, capacity;
 	uint32_t extent, pages;
-	bool trace, alone, loud, lend;
+	bool trace, alone, loud, lend, verify;
 	const char *record; /* NULL: nowhere */
 };
 
@@ -82,6 +83,7 @@ static void run(const struct backend *backend, const struct options *o, struct t
 		.extent_size = o->extent,
 		.seed = o->seed,
 		.lend = o->lend,
+		.verify = o->verify,
 		.recode = true,
 	};
 	struct choices choices = {.state = o->seed}, takes = {.state = ~o->seed};
@@ -170,6 +172,8 @@ int main(int argc, char **argv)
 			o.alone = true;
 		else if (!strcmp(argv[i], "--lend"))
 			o.lend = true;
+		else if (!strcmp(argv[i], "--verify"))
+			o.verify = true;
 		else if (!strcmp(argv[i], "--record") && i + 1 < argc)
 			o.record = argv[++i];
 		else if (!strcmp(argv[i], "--operations") && value)
@@ -185,7 +189,8 @@ int main(int argc, char **argv)
 		else {
 			fprintf(stderr,
 				"usage: %s [--operations N] [--seed S] [--extent BYTES] "
-				"[--pages N] [--capacity BYTES] [--alone] [--lend] [--trace] "
+				"[--pages N] [--capacity BYTES] [--alone] [--lend] [--verify] "
+				"[--trace] "
 				"[--record "
 				"FILE] [--planted] "
 				"[--loud]\n",

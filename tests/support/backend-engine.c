@@ -52,6 +52,7 @@ static struct rig *start(const struct backend *backend, const struct rig_setup *
 		.codecs = test_codecs,
 		.host_ops = glue_ops(),
 		.lend = setup->lend,
+		.verify = setup->verify,
 	};
 	uint32_t i;
 

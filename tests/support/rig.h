@@ -44,6 +44,7 @@ struct rig_setup {
 	uint64_t seed;
 	bool lend;   /* ephemeral extents are lent to the host, for take() */
 	bool recode; /* steps recode cold pages too */
+	bool verify; /* gets are verified */
 };
 
 struct backend;

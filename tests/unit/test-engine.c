@@ -44,6 +44,8 @@ static void configs(void *host)
 	config = good(host), config.size--, refused(&config, "size too small");
 	config = good(host), config.host_ops = NULL, refused(&config, "no host");
 	config = good(host), config.workers = 65, refused(&config, "65 workers");
+	config = good(host), config.lend = 2, refused(&config, "lend is 0 or 1");
+	config = good(host), config.verify = 2, refused(&config, "verify is 0 or 1");
 	for (size = 1; size && size < (4u << 20); size = size * 2 + 1) {
 		config = good(host), config.extent_size = size;
 		refused(&config, "extents that are no power of two");
@@ -342,26 +344,28 @@ static void ephemeral_limit(void *host)
 	tmem_engine_destroy(engine);
 }
 
-static void allocations(void)
+static void allocations(int verify)
 {
 	static const uint32_t per_object[] = {1, 2, 3, 63, 64, 65, 1024, 4096, 1000000, 0xffffffff};
 	uint64_t pages, bytes;
 	unsigned int i;
 
 	for (i = 0; i < sizeof(per_object) / sizeof(per_object[0]); i++) {
-		MUST_EQ(tmem_allocation_pages(0, per_object[i]), 0);
+		MUST_EQ(tmem_allocation_pages(0, per_object[i], verify), 0);
 		for (pages = 1; pages < 1ull << 40; pages = pages * 5 / 3 + 1) {
-			bytes = tmem_pages_allocation(pages, per_object[i]);
+			bytes = tmem_pages_allocation(pages, per_object[i], verify);
 			/* Enough, the least that is, and more than the pages themselves. */
-			if (tmem_allocation_pages(bytes, per_object[i]) < pages)
+			if (tmem_allocation_pages(bytes, per_object[i], verify) < pages)
 				FAIL("%" PRIu64 " bytes are not enough for %" PRIu64
 				     " pages, %u each",
 				     bytes, pages, per_object[i]);
-			if (tmem_allocation_pages(bytes - 1, per_object[i]) >= pages)
+			if (tmem_allocation_pages(bytes - 1, per_object[i], verify) >= pages)
 				FAIL("%" PRIu64 " bytes for %" PRIu64
 				     " pages, %u each, are not the least",
 				     bytes, pages, per_object[i]);
 			MUST(bytes > pages * TMEM_PAGE_SIZE);
+			if (verify)
+				MUST(tmem_pages_allocation(pages, per_object[i], 0) < bytes);
 		}
 	}
 }
@@ -377,9 +381,10 @@ int main(void)
 	dropped_stays_counted(host);
 	put_without_allocation_is_over_it(host);
 	ephemeral_limit(host);
-	allocations();
+	allocations(0);
+	allocations(1);
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 9 passed, 0 failed\n");
+	printf("engine: 10 passed, 0 failed\n");
 	return 0;
 }

@@ -26,7 +26,7 @@ static void pump(void *arg)
 
 static struct harness *try(uint64_t capacity, struct guest **guest)
 {
-	const uint64_t allocation = tmem_pages_allocation(BLOCKS, DISK_PIECE);
+	const uint64_t allocation = tmem_pages_allocation(BLOCKS, DISK_PIECE, 0);
 	struct harness *harness = harness_create_sized(capacity, allocation);
 	const struct guest_config config = {
 		.name = "tight",
