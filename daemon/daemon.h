@@ -65,6 +65,7 @@ struct daemon {
 	uint64_t memory;     /* bytes: the engine's capacity */
 	uint64_t persistent; /* bytes that allocations may sum up to */
 	const struct lock_memory *protection;
+	bool verify; /* the engine checks what it gives out; its pages take more */
 
 	struct regulator regulator; /* of what ephemeral pages may hold */
 	struct turns turns;	    /* of all guests and of all templates' clients */

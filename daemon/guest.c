@@ -191,9 +191,9 @@ static int start_listening(struct guest *guest, const char *path)
 }
 
 /* A disk is what its allocation holds when nothing compresses: it can always be filled. */
-static int judge_capacity(const struct guest_config *config, uint64_t *blocks)
+static int judge_capacity(const struct guest_config *config, bool verify, uint64_t *blocks)
 {
-	uint64_t most = tmem_allocation_pages(config->allocation, DISK_PIECE, 0);
+	uint64_t most = tmem_allocation_pages(config->allocation, DISK_PIECE, verify);
 
 	if (config->kind == GUEST_DEVICE && config->disk_bytes) {
 		log_error("guest %s: a device has no disk", config->name);
@@ -212,7 +212,7 @@ static int judge_capacity(const struct guest_config *config, uint64_t *blocks)
 	log_error("guest %s: a disk of %" PRIu64 " bytes does not fit: an allocation of %" PRIu64
 		  " bytes holds %" PRIu64 " bytes of disk; it needs %" PRIu64,
 		  config->name, *blocks * DISK_BLOCK, config->allocation, most * DISK_BLOCK,
-		  tmem_pages_allocation(*blocks ? *blocks : 1, DISK_PIECE, 0));
+		  tmem_pages_allocation(*blocks ? *blocks : 1, DISK_PIECE, verify));
 	return -TMEM_ENOSPC;
 }
 
@@ -312,7 +312,7 @@ int guest_create(struct daemon *daemon, const struct guest_config *config, struc
 	error = guest_mem_setup();
 	if (error)
 		return error;
-	error = judge_capacity(config, &blocks);
+	error = judge_capacity(config, daemon->verify, &blocks);
 	if (error)
 		return error;
 	/* A disk's page begins at a line of the cache. */
@@ -440,7 +440,8 @@ int guest_set_allocation(struct guest *guest, uint64_t bytes)
 
 uint64_t guest_allocation_least(const struct guest *guest)
 {
-	uint64_t needed = tmem_pages_allocation(guest->disk.blocks, DISK_PIECE, 0);
+	uint64_t needed =
+		tmem_pages_allocation(guest->disk.blocks, DISK_PIECE, guest->daemon->verify);
 	struct tmem_stats stats;
 
 	tmem_client_stats(guest->client, &stats);

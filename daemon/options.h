@@ -35,6 +35,7 @@ struct options {
 	bool core_dumps;
 	bool polling;
 	bool lend;
+	bool verify;
 	bool fallow;
 	char **run; /* an argument vector; NULL: none */
 

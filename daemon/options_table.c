@@ -42,6 +42,9 @@ const struct options_row options_rows[] = {
 	{"lend", "yes|no", KIND_FLAG, AT(lend), "no", 0, 0, WHERE_FILE,
 	 "let the kernel take ephemeral pages that are not being filled whenever it needs memory; "
 	 "default: no, but with --fallow yes always"},
+	{"verify", "yes|no", KIND_FLAG, AT(verify), "no", 0, 0, WHERE_FILE,
+	 "check each stored page before it is given out: what memory changed is an error, and no "
+	 "wrong bytes; default: no"},
 	{"fallow", "yes|no", KIND_FLAG, AT(fallow), "no", 0, 0, WHERE_LIVE,
 	 "let ephemeral pages have what nobody else on this host is using, up to --memory, and "
 	 "give it back when somebody does; default: no"},

@@ -41,7 +41,7 @@ struct options_row {
 	const char *help; /* with the default, in words */
 };
 
-#define OPTIONS_ROWS 20
+#define OPTIONS_ROWS 21
 
 extern const struct options_row options_rows[OPTIONS_ROWS];
 

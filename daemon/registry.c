@@ -47,7 +47,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		       struct refusal *refusal)
 {
 	uint64_t pages = wish->disk / TMEM_PAGE_SIZE;
-	uint64_t needed = tmem_pages_allocation(pages, DISK_PIECE, 0);
+	uint64_t needed = tmem_pages_allocation(pages, DISK_PIECE, daemon->verify);
 	char file[DAEMON_NAME_MAX + sizeof(".sock")];
 
 	if (registry_find(daemon, wish->name)) {
@@ -63,7 +63,7 @@ static bool check_wish(struct daemon *daemon, const struct registry_wish *wish, 
 		return false;
 	}
 	entry->allocation = wish->allocation ? wish->allocation : needed;
-	if (tmem_allocation_pages(entry->allocation, DISK_PIECE, 0) < pages) {
+	if (tmem_allocation_pages(entry->allocation, DISK_PIECE, daemon->verify) < pages) {
 		refuse(refusal, "ENOSPC",
 		       "an allocation of %" PRIu64 " bytes does not hold a disk of %" PRIu64,
 		       entry->allocation, wish->disk);

@@ -22,6 +22,7 @@
 #define HOST_FIGURES(X)                                                                     \
 	X(memory, "bytes", "memory for stored pages, all kinds together")                   \
 	X(persistent, "bytes", "part of it that allocations may sum up to")                 \
+	X(verify, "yes/no", "each stored page is checked before it is given out")           \
 	X(memory_locked, "yes/no", "persistent memory cannot be swapped out")               \
 	X(oom_lowered, "yes/no", "the out-of-memory killer prefers other processes")        \
 	X(guests, "guests", "guests that were added")                                       \
@@ -207,6 +208,7 @@ static struct json_object *host_figures(const struct daemon *daemon)
 	tmem_engine_stats(daemon->engine, &stats);
 	json_add_u64(host, "memory", daemon->memory);
 	json_add_u64(host, "persistent", daemon->persistent);
+	json_add_bool(host, "verify", daemon->verify);
 	json_add_bool(host, "memory_locked", daemon->protection->locked);
 	json_add_bool(host, "oom_lowered", daemon->protection->oom_lowered);
 	report_memory(daemon, &stats, host);

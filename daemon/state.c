@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "disk.h"
 #include "json.h"
 #include "log.h"
 #include "options.h"
@@ -193,6 +194,16 @@ static bool complain(const struct daemon *daemon, const char *why)
 	return false;
 }
 
+/* The same disk needs more of a tmemd that verifies than of an earlier one that did not. */
+static void raise_allocation(const struct daemon *daemon, struct registry_wish *wish)
+{
+	uint64_t needed =
+		tmem_pages_allocation(wish->disk / TMEM_PAGE_SIZE, DISK_PIECE, daemon->verify);
+
+	if (wish->allocation < needed)
+		wish->allocation = needed;
+}
+
 static bool restore(struct daemon *daemon, struct json_object *root)
 {
 	struct json_object *guests;
@@ -211,6 +222,7 @@ static bool restore(struct daemon *daemon, struct json_object *root)
 
 		if (!judge_guest(json_object_array_get_idx(guests, i), &wish))
 			return complain(daemon, "a guest that is not well formed");
+		raise_allocation(daemon, &wish);
 		if (!registry_add(daemon, &wish, &entry, &refusal)) {
 			log_error("guest %s, which an earlier tmemd had, cannot come back: %s; %s",
 				  wish.name, refusal.text, refusal.hint);

@@ -72,7 +72,8 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 				     .codec_count = sizeof(codecs) / sizeof(codecs[0]),
 				     .codecs = codecs,
 				     .host_ops = &tmem_arena_ops,
-				     .lend = lend};
+				     .lend = lend,
+				     .verify = daemon->options->verify};
 	char text[UNITS_SIZE_TEXT];
 	int error;
 
@@ -98,6 +99,7 @@ bool store_open(struct daemon *daemon, struct tmem_arena **arena)
 		goto err_dense;
 	}
 	config.host = *arena;
+	daemon->verify = daemon->options->verify;
 	error = tmem_engine_create(&config, &daemon->engine);
 	if (error) {
 		log_error("cannot make an engine with %s: %s; check --memory",

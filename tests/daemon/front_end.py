@@ -6,6 +6,8 @@
     front_end.py SOCKET read              as use; prints the status of a read of block 0:
                                           0 done, 1 I/O error
     front_end.py SOCKET fill BLOCKS       as use; writes them
+    front_end.py SOCKET hurt PID          as use; writes block 0, changes a bit of it wherever process PID has it,
+                                          and prints the status of a read and whether the data is the same
 
 A front-end that starts afresh asks GET_INFLIGHT_FD first; --resume leaves
 that out, as one that was connected before a restart does.
@@ -111,6 +113,28 @@ class FrontEnd:
             failed += pages if self.request(1, block * 8, pages) else 0
         return failed
 
+    def hurt(self, pid):
+        self.fill(1)
+        data, found = self.memory[DATA:DATA + 4096], 0
+        with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "r+b", buffering=0) as memory:
+            for line in maps:
+                words = line.split()
+                if not words[1].startswith("rw") or "/memfd:guest" in words:
+                    continue
+                start, end = (int(word, 16) for word in words[0].split("-"))
+                memory.seek(start)
+                content = memory.read(end - start) or b""
+                at = content.find(data)
+                while at >= 0:
+                    memory.seek(start + at + 1234)
+                    memory.write(bytes([data[1234] ^ 0x10]))
+                    found += 1
+                    at = content.find(data, at + 1)
+        self.memory[DATA:DATA + 4096] = bytes(4096)
+        status = self.request(0, 0, 1)
+        print(status, "same" if self.memory[DATA:DATA + 4096] == data else "other")
+        return 0 if found else 3
+
 
 def main():
     words = [w for w in sys.argv[1:] if w != "--resume"]
@@ -121,6 +145,8 @@ def main():
         return 0
     if words[1] == "fill":
         return front_end.fill(int(words[2])) != 0
+    if words[1] == "hurt":
+        return front_end.hurt(int(words[2]))
     return subprocess.call(words[2:])
 
 

@@ -29,6 +29,7 @@ wrong "--persistent 65M is more than the 64M" --memory 64M --persistent 65M
 wrong "--control-idle 0: not a number from 1 to 86400" --control-idle 0
 wrong "--codec zip: none of lz4, raw, vector" --codec zip
 wrong "--fallow much: neither yes nor no" --fallow much
+wrong "--verify 2: neither yes nor no" --verify 2
 wrong "--reserve 0: not a number of bytes from 1M to 8T" --reserve 0
 wrong "--dense-cpu 101: not a number from 0 to 100" --dense-cpu 101
 wrong "--dense-cpu 10%: not a number from 0 to 100" --dense-cpu 10%
