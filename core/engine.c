@@ -158,7 +158,8 @@ void tmem_engine_destroy(struct tmem_engine *engine)
 int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 {
 	uint32_t head = (uint32_t)(sizeof(struct tmem_worker) + TMEM_LINE - 1) & ~(TMEM_LINE - 1);
-	uint32_t page = TMEM_PAGE_SIZE + TMEM_LINE; /* and its sum */
+	/* A line more for a sum: without one, lz4's scratch just fits below a power of two. */
+	uint32_t page = TMEM_PAGE_SIZE + (engine->sum_size ? TMEM_LINE : 0);
 	uint32_t size = (uint32_t)tmem_power2(head + 2 * page + engine->work_size);
 	struct tmem_worker *worker;
 	uint32_t id;
