@@ -117,27 +117,29 @@ static int have_spares(struct tmem_worker *worker, const struct access *access)
 
 /* What the sweep owes is paid by those who put: the least that lets it keep up. */
 static void pay_sweep(struct tmem_client *client, struct tmem_worker *worker,
-		      const struct pool *home)
+		      const struct pool *home, uint32_t puts)
 {
 	if (tmem_unlikely(tmem_sweep_due(client)))
-		tmem_sweep_client(client, worker, 2);
+		tmem_sweep_client(client, worker, 2 * puts);
 	if (tmem_unlikely(home->client != client && tmem_sweep_due(home->client)))
-		tmem_sweep_client(home->client, worker, 2);
+		tmem_sweep_client(home->client, worker, 2 * puts);
 }
 
-/* After the last publishing: the worker holds no extent any more. */
-static void settle(struct tmem_worker *worker, const struct access *access)
+/* After the last publishing of so many puts: the worker holds no extent any more. */
+static void settle(struct tmem_worker *worker, const struct access *access, uint32_t puts)
 {
 	struct heap *heap = access->heap;
 	uint64_t live;
+	uint32_t i;
 
 	tmem_store_release(&worker->held, 0u);
 	tmem_spares_settle(worker, access->home);
-	tmem_directory_grow(access->home, worker);
+	for (i = 0; i < puts; i++)
+		tmem_directory_grow(access->home, worker);
 	live = tmem_load(&heap->live);
 	if (tmem_unlikely(tmem_load(&heap->order.entries) >
 			  live + live / 4 + 4 * TMEM_ORDER_ENTRIES))
-		worker->touched += tmem_order_compact(heap, ORDER_LOOKS);
+		worker->touched += tmem_order_compact(heap, ORDER_LOOKS * puts);
 }
 
 static int put(struct tmem_client *client, struct tmem_worker *worker, struct access *access,
@@ -151,7 +153,7 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 
 	if (tmem_unlikely(tmem_load(&client->frozen)))
 		return -TMEM_EAGAIN;
-	pay_sweep(client, worker, home);
+	pay_sweep(client, worker, home, 1);
 	tmem_directory_prefetch(home, access->key.hash);
 	err = have_spares(worker, access);
 	if (tmem_likely(!err))
@@ -163,7 +165,7 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 	if (tmem_unlikely(err))
 		tmem_heap_free(access->heap, slot, tmem_pool_place(home),
 			       reserve.extent->generation);
-	settle(worker, access);
+	settle(worker, access, 1);
 	return err;
 }
 
@@ -187,6 +189,13 @@ static void conclude(struct tmem_worker *worker, const struct access *access, in
 		tmem_count(counters, puts_flushed, 1);
 }
 
+static inline int is_over_cap(const struct tmem_client *client)
+{
+	uint64_t cap = tmem_load(&client->cap);
+
+	return tmem_unlikely(cap) && tmem_client_bytes(client) > cap;
+}
+
 /*
  * Extents are opened within the cap. But records may have grown past it, it
  * may have been lowered, or a member may have left its pages of a shared pool
@@ -195,8 +204,7 @@ static void conclude(struct tmem_worker *worker, const struct access *access, in
  */
 static void keep_cap(struct tmem_client *client, struct tmem_worker *worker)
 {
-	if (tmem_client_bytes(client) > tmem_load(&client->cap) &&
-	    !tmem_heap_drop_one(&client->heap[0], DROP_CAP))
+	if (is_over_cap(client) && !tmem_heap_drop_one(&client->heap[0], DROP_CAP))
 		tmem_share_drop_one(client, worker, DROP_CAP);
 }
 
@@ -206,8 +214,7 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 	struct access access;
 	int err;
 
-	if (tmem_unlikely(tmem_load(&client->cap)))
-		keep_cap(client, worker);
+	keep_cap(client, worker);
 	err = tmem_begin(client, worker, handle, &access);
 	if (err)
 		return err;
@@ -238,9 +245,8 @@ uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, st
 	    worker->engine->sum_size || tmem_load(&client->frozen))
 		return 0;
 	worker->touched = 0;
-	if (tmem_unlikely(tmem_load(&client->cap)))
-		keep_cap(client, worker);
-	pay_sweep(client, worker, home);
+	if (tmem_unlikely(is_over_cap(client)))
+		return 0;
 	taken = tmem_stock_take(worker, access->heap, where, place, tmem_min32(count, TMEM_RUN));
 	if (!taken)
 		return 0;
@@ -252,6 +258,9 @@ uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, st
 			break;
 	tmem_copy_done();
 	for (i = 0; i < copied && !tmem_spares_fill(worker, home, TMEM_SPARE_NODES); i++) {
+		/* The records of those before may have gone past it. */
+		if (tmem_unlikely(i && is_over_cap(client)))
+			break;
 		slot = SLOT_OF(place[i], TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
 		err = publish(client, worker, &ahead[i].access, &ahead[i].sought,
 			      tmem_block(extent, tmem_place_unit(place[i])), slot);
@@ -265,6 +274,7 @@ uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, st
 	}
 	if (i < taken)
 		tmem_stock_return(worker, place + i, taken - i);
-	settle(worker, access);
+	settle(worker, access, i);
+	pay_sweep(client, worker, home, i);
 	return i;
 }
