@@ -681,7 +681,7 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 			   uint32_t pool);
 void tmem_stock_prefetch(const struct tmem_worker *worker);
 void tmem_stock_forget_locked(struct heap *heap, struct extent *extent);
-int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number);
+int tmem_stock_is_of(struct tmem_engine *engine, uint32_t number);
 void tmem_stock_give_back_all(struct tmem_engine *engine);
 
 void tmem_settle_all(struct tmem_engine *engine);

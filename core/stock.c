@@ -141,15 +141,30 @@ void tmem_stock_forget_locked(struct heap *heap, struct extent *extent)
 	}
 }
 
-/* Whether any worker has slots of extent @number in hand. Its heap is locked. */
-int tmem_stock_is_of(const struct tmem_engine *engine, uint32_t number)
+/*
+ * Whether any worker has slots of extent @number in hand, or on the way to
+ * their pages, or back: these are held. Both are looked at while nothing goes
+ * from one state to the other. Its heap is locked, so nobody fills a stock.
+ */
+int tmem_stock_is_of(struct tmem_engine *engine, uint32_t number)
 {
+	const struct tmem_worker *worker;
+	struct stock *stock;
 	uint32_t i;
+	int is_of;
 
-	for (i = 0; i < engine->worker_limit; i++)
-		if (tmem_load_acquire(&engine->stock[i].slots) &&
-		    tmem_load(&engine->stock[i].extent) == number)
+	for (i = 0; i < engine->worker_limit; i++) {
+		stock = &engine->stock[i];
+		if (tmem_load(&stock->extent) != number)
+			continue;
+		while (!seize(stock))
+			tmem_cpu_relax();
+		worker = tmem_load_acquire(&engine->worker[i]);
+		is_of = stock->slots || (worker && tmem_load(&worker->held) == number);
+		let_go(stock);
+		if (is_of)
 			return 1;
+	}
 	return 0;
 }
 
