@@ -3,9 +3,11 @@
  * Bytes as operations: every input is a sequence of calls of the engine, run
  * beside the model of tests/support. The first bytes choose the size of the
  * memory and of its extents, and which request for memory is refused; the
- * very first also whether pools are shared (TWIN_SHARING).
+ * very first also whether pools are shared (TWIN_SHARING), and whether
+ * operations go in batches (TWIN_BATCHES).
  *
- * In the corpus, shared-N was recorded, with N = 1 2 4 5 7 8, by
+ * In the corpus, shared-N was recorded, with N = 1 2 4 5 7 8, and batch-N, with
+ * N = 17 18 21 23, by
  *   test-model-test --seed N --operations (100 * N) --record FILE
  * and is to be again where what a choice means has changed.
  */

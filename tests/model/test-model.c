@@ -94,6 +94,7 @@ static void run(const struct backend *backend, const struct options *o, struct t
 	twin_start(twin, backend, &setup, o->pages);
 	twin->trace = o->trace;
 	twin->sharing = !o->alone;
+	twin->batching = true;
 	while (twin->operation < o->operations) {
 		twin_random(twin, &choices);
 		if (o->lend && choose(&takes, 40) == 0)
@@ -218,8 +219,8 @@ int main(int argc, char **argv)
 	       glue_name, twin.operation, twin.stored, twin.refused, twin.hits, twin.misses,
 	       twin.lost);
 	printf("%" PRIu64 " joins, %" PRIu64 " leaves, %" PRIu64 " hits in shared pools, %" PRIu64
-	       " refused over a cap, %" PRIu64 " audits\n",
-	       twin.joins, twin.leaves, twin.shared_hits, twin.over_cap, twin.audits);
+	       " refused over a cap, %" PRIu64 " audits, %" PRIu64 " batches\n",
+	       twin.joins, twin.leaves, twin.shared_hits, twin.over_cap, twin.audits, twin.batches);
 	if (o.lend)
 		printf("%" PRIu64 " extents lent, %" PRIu64 " had back, %" PRIu64
 		       " dropped because they were taken, %" PRIu64 " gets found it\n",

@@ -28,6 +28,9 @@ enum kind {
 	FORGET_COOKIES,
 	BACKWARDS,
 	ONE_RESULT,
+	LATE_RESULTS,
+	FIRST_OF_TWO,
+	LOOK_AHEAD,
 	TWICE_FREEABLE,
 	NO_BILL,
 	REFUSE_SOME,
@@ -116,8 +119,20 @@ const struct planted_fault planted_faults[] = {
 	 false,
 	 {"another-nonce-ends-the-former-life"}},
 	{"cookies are forgotten", FORGET_COOKIES, false, {"same-cookie-gives-the-same-pool"}},
-	{"batches run backwards", BACKWARDS, false, {"batch-takes-effect-in-order"}},
-	{"one result for the whole batch", ONE_RESULT, false, {"batch-results-are-each-its-own"}},
+	{"batches run backwards", BACKWARDS, true, {"batch-takes-effect-in-order"}},
+	{"one result for the whole batch", ONE_RESULT, true, {"batch-results-are-each-its-own"}},
+	{"each result of a batch is the one before",
+	 LATE_RESULTS,
+	 true,
+	 {"batch-takes-effect-in-order"}},
+	{"of two puts of a page in a batch the first one stays",
+	 FIRST_OF_TWO,
+	 true,
+	 {"batch-takes-effect-in-order", "batch-of-gets-of-one-page-hits-once"}},
+	{"a get has what is put later in its batch",
+	 LOOK_AHEAD,
+	 true,
+	 {"batch-takes-effect-in-order"}},
 	{"freeable is reported twice", TWICE_FREEABLE, false, {"freeable-can-be-freed"}},
 	{"persistent pages are not billed",
 	 NO_BILL,
@@ -525,14 +540,44 @@ static void one(struct rig *rig, uint32_t worker, int client, struct tmem_op *op
 	}
 }
 
+static bool is_put_of(const struct tmem_op *op, const struct tmem_op *as)
+{
+	return op->code == TMEM_OP_PUT && op->handle.pool == as->handle.pool &&
+	       op->handle.index == as->handle.index &&
+	       !memcmp(&op->handle.object, &as->handle.object, sizeof(op->handle.object));
+}
+
+/* Operation @i of a batch as a fault has it that takes it for another one. */
+static void one_of(struct rig *rig, uint32_t worker, int client, struct tmem_op *ops,
+		   uint32_t count, uint32_t i)
+{
+	struct tmem_op *op = &ops[i];
+	uint32_t j;
+
+	for (j = i + 1; is(LOOK_AHEAD) && op->code == TMEM_OP_GET && j < count; j++)
+		if (is_put_of(&ops[j], op)) {
+			memcpy(op->page, ops[j].page, TMEM_PAGE_SIZE);
+			op->result = 0;
+			return;
+		}
+	for (j = i; is(FIRST_OF_TWO) && op->code == TMEM_OP_PUT && j--;)
+		if (is_put_of(&ops[j], op)) {
+			op->result = ops[j].result;
+			return;
+		}
+	one(rig, worker, client, op);
+}
+
 static void batch(struct rig *rig, uint32_t worker, int client, struct tmem_op *ops, uint32_t count)
 {
 	uint32_t i;
 
 	for (i = 0; i < count; i++)
-		one(rig, worker, client, &ops[is(BACKWARDS) ? count - 1 - i : i]);
+		one_of(rig, worker, client, ops, count, is(BACKWARDS) ? count - 1 - i : i);
 	for (i = 0; i < count && is(ONE_RESULT); i++)
 		ops[i].result = ops[count - 1].result;
+	for (i = count; is(LATE_RESULTS) && i-- > 1;)
+		ops[i].result = ops[i - 1].result;
 }
 
 static uint32_t step(struct rig *rig, uint32_t worker, uint32_t budget)

@@ -29,15 +29,19 @@ void twin_leave(struct twin *twin, unsigned int client, unsigned int which);
 /* One line per operation, before it: what a report of a fault needs. */
 void twin_trace(const struct twin *twin, const char *what, unsigned int client,
 		const struct tmem_handle *handle, uint64_t arg);
-/* After each operation: counts it, and has the rig check itself. */
-void twin_done(struct twin *twin);
+/* After so many operations: counts them, and has the rig check itself. */
+void twin_done(struct twin *twin, uint32_t operations);
 
 /* Whether every ephemeral page that is missing was dropped for room. */
 void twin_audit(struct twin *twin);
 
 /* What counts against the client's cap: extents, and records of its private pools. */
 uint64_t twin_ephemeral_bytes(struct twin *twin, unsigned int client);
-/* After a put into an ephemeral pool with @before of them. */
-void twin_cap_check(struct twin *twin, unsigned int client, uint64_t before, int result);
+/*
+ * After puts into ephemeral pools with @before of them, the last of which gave
+ * @result; @ranges were flushed since the look at @before.
+ */
+void twin_cap_check(struct twin *twin, unsigned int client, uint64_t before, int result,
+		    uint32_t ranges);
 
 #endif

@@ -64,6 +64,14 @@ static const uint8_t codecs[] = {TMEM_CODEC_RAW,    TMEM_CODEC_LZ4, TMEM_CODEC_S
 				 TMEM_CODEC_VECTOR, CODEC_MUTE,	    TMEM_CODEC_LZ4};
 #define CODECS (sizeof(codecs) / sizeof(codecs[0]))
 
+/* Puts of a batch are more than single ones only where pages stay as they are. */
+static uint8_t random_codec(const struct twin *twin, struct choices *choices)
+{
+	if (twin->batching && choose(choices, 2))
+		return TMEM_CODEC_RAW;
+	return codecs[choose(choices, CODECS)];
+}
+
 /* Two of each kind, and most of the shared ones. */
 static void usual_pools(struct twin *twin, unsigned int client, struct choices *choices)
 {
@@ -104,7 +112,7 @@ static void random_life(struct twin *twin, unsigned int client, struct choices *
 	uint64_t allocation = twin->rig->setup.persistent / (client < 2 ? 3 : client == 2 ? 8 : 16);
 
 	twin_client_destroy(twin, client);
-	twin_client_create(twin, client, allocation, codecs[choose(choices, CODECS)]);
+	twin_client_create(twin, client, allocation, random_codec(twin, choices));
 	if (twin->sharing) {
 		twin_weight(twin, client, 1 + (uint32_t)choose(choices, 1000));
 		twin_cap(twin, client, random_cap(choices));
@@ -153,7 +161,7 @@ static void random_change(struct twin *twin, unsigned int client, uint32_t pool,
 	else if (what < 640)
 		twin_allocation(twin, client, random_allocation(twin, client, choices));
 	else if (what < 680)
-		twin_pool_codec(twin, client, pool, codecs[choose(choices, CODECS)]);
+		twin_pool_codec(twin, client, pool, random_codec(twin, choices));
 	else if (what < 700)
 		twin_client_reclaim(twin, client, choose(choices, 1u << 20));
 	else if (what < 720)
@@ -183,7 +191,7 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 	} else if (what < 600) {
 		twin_freeze(twin, client, false);
 	} else if (what < 700) {
-		twin_codec(twin, client, codecs[choose(choices, CODECS)]);
+		twin_codec(twin, client, random_codec(twin, choices));
 	} else if (what < 720) {
 		rig->backend->reclaim(rig, 0, choose(choices, 1u << 20));
 	} else if (what < 740) {
@@ -198,6 +206,59 @@ static void random_event(struct twin *twin, unsigned int client, uint32_t pool, 
 	}
 }
 
+/* What one operation of a batch does, where it is not what the one before it did. */
+static uint32_t random_code(struct choices *choices)
+{
+	static const uint32_t codes[] = {
+		TMEM_OP_PUT, TMEM_OP_PUT,   TMEM_OP_PUT,	 TMEM_OP_PUT,
+		TMEM_OP_PUT, TMEM_OP_GET,   TMEM_OP_GET,	 TMEM_OP_GET,
+		TMEM_OP_GET, TMEM_OP_FLUSH, TMEM_OP_FLUSH_RANGE, TMEM_OP_FLUSH_OBJECT,
+		TMEM_OP_PUT, TMEM_OP_GET,   TMEM_OP_FLUSH,	 TMEM_OP_FLUSH_OBJECT + 1};
+
+	return codes[choose(choices, sizeof(codes) / sizeof(codes[0]))];
+}
+
+/*
+ * Rows of one operation on pages next to each other, or of an object each, or
+ * on one page, broken by any other, and by what was in the batch before.
+ */
+static void random_batch(struct twin *twin, unsigned int client, struct choices *choices)
+{
+	uint32_t count = 1 + (uint32_t)choose(choices, TWIN_BATCH), how = 0, i;
+	uint32_t often = 2u << choose(choices, 5); /* a row is broken once in so many */
+	struct twin_act acts[TWIN_BATCH], *act;
+
+	for (i = 0; i < count; i++) {
+		act = &acts[i];
+		*act = i ? acts[i - 1] : (struct twin_act){0};
+		if (!i || choose(choices, often) == 0) {
+			act->handle = random_handle(twin, client, choices);
+			act->code = random_code(choices);
+			how = (uint32_t)choose(choices, 8);
+			/* Many pages that were not there before: only where many are, are slots in hand. */
+			if (choose(choices, 2)) {
+				act->code = TMEM_OP_PUT;
+				act->handle.index = (uint32_t)choose(choices, 32) * TWIN_BATCH;
+			}
+		} else if (how < 4) {
+			act->handle.index++;
+		} else if (how < 6) {
+			act->handle.object.word[0]++;
+		}
+		if (i && choose(choices, 16) == 0)
+			act->handle = acts[choose(choices, i)].handle;
+		act->kind = choose(choices, 8) ? PAGE_RANDOM : (int)choose(choices, PAGE_KINDS);
+		act->count = choose(choices, 16) ? choose(choices, 40) : ~0ull;
+	}
+	twin_batch(twin, client, acts, count);
+	if (choose(choices, 16))
+		return;
+	/* What the worker has in hand after that is of no use to who is frozen. */
+	twin_freeze(twin, client, true);
+	twin_batch(twin, client, acts, count);
+	twin_freeze(twin, client, false);
+}
+
 void twin_random(struct twin *twin, struct choices *choices)
 {
 	unsigned int client = (unsigned int)choose(choices, twin->sharing ? 4 : 3);
@@ -206,6 +267,10 @@ void twin_random(struct twin *twin, struct choices *choices)
 
 	if (!twin->client[client].there) {
 		random_life(twin, client, choices);
+		return;
+	}
+	if (twin->batching && choose(choices, 64) == 0) {
+		random_batch(twin, client, choices);
 		return;
 	}
 	h = random_handle(twin, client, choices);
@@ -240,6 +305,7 @@ void twin_start_chosen(struct twin *twin, uint8_t first, struct choices *choices
 	twin->may_run_dry = true;
 	twin->persistent_may_run_dry = true;
 	twin->sharing = first >= TWIN_SHARING;
+	twin->batching = first >= TWIN_BATCHES;
 	/* A fuzzer finds more by more inputs: a walk over everything costs more than 16 operations. */
 	twin->check_every = 16;
 	nth = choose(choices, 256);

@@ -50,7 +50,7 @@ void twin_grant(struct twin *twin, unsigned int client, unsigned int which)
 	if (result)
 		FAIL("operation %" PRIu64 ": grant says %d", twin->operation, result);
 	c->granted[which] = true;
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 void twin_revoke(struct twin *twin, unsigned int client, unsigned int which, bool now)
@@ -69,7 +69,7 @@ void twin_revoke(struct twin *twin, unsigned int client, unsigned int which, boo
 	if (now && c->granted[which])
 		twin_leave(twin, client, which);
 	c->granted[which] = false;
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 void twin_join(struct twin *twin, unsigned int client, unsigned int which)
@@ -101,7 +101,7 @@ void twin_join(struct twin *twin, unsigned int client, unsigned int which)
 		/* The heap that it gets may be one that a leaver filled. */
 		c->above_cap = true;
 	}
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 void twin_join_wrongly(struct twin *twin, unsigned int client, unsigned int which, unsigned int how)
@@ -135,5 +135,5 @@ void twin_join_wrongly(struct twin *twin, unsigned int client, unsigned int whic
 	if (result != wrong[how].result)
 		FAIL("operation %" PRIu64 ": a pool with flags %#x: %d, should be %d",
 		     twin->operation, config.flags, result, wrong[how].result);
-	twin_done(twin);
+	twin_done(twin, 1);
 }

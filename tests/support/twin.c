@@ -4,12 +4,7 @@
 #include <string.h>
 
 #include "must.h"
-#include "page.h"
 #include "twin-parts.h"
-
-#define WRONG(what, h, ...)                                                                     \
-	FAIL("operation %" PRIu64 ": " what " (client %u pool %u object %" PRIx64 " index %u)", \
-	     twin->operation, __VA_ARGS__, client, (h).pool, (h).object.word[0], (h).index)
 
 void twin_start(struct twin *twin, const struct backend *backend, const struct rig_setup *setup,
 		uint32_t most_pages)
@@ -51,15 +46,21 @@ void twin_trace(const struct twin *twin, const char *what, unsigned int client,
 	fflush(stdout);
 }
 
-void twin_done(struct twin *twin)
+/* Whether one of the last @done operations was an @every-th. */
+static bool is_time(const struct twin *twin, uint32_t done, uint32_t every)
 {
-	twin->operation++;
+	return twin->operation / every != (twin->operation - done) / every;
+}
+
+void twin_done(struct twin *twin, uint32_t operations)
+{
+	twin->operation += operations;
 	if (twin->quiet)
 		return;
-	if (twin->operation % (twin->model.count < 256 ? 8 : 64) == 0)
+	if (is_time(twin, operations, twin->model.count < 256 ? 8 : 64))
 		twin_audit(twin);
 	/* Below 256 pages after every operation or so, above now and then. */
-	if (twin->operation % (twin->model.count < 256 ? twin->check_every : 4096) == 0) {
+	if (is_time(twin, operations, twin->model.count < 256 ? twin->check_every : 4096)) {
 		const char *what = "(nothing named)";
 
 		if (twin->rig->backend->check(twin->rig, &what))
@@ -105,7 +106,7 @@ void twin_client_create(struct twin *twin, unsigned int client, uint64_t allocat
 		for (i = 0; i < TWIN_SHARED; i++)
 			c->member[i] = -1;
 	}
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 static void leave_all(struct twin *twin, unsigned int client)
@@ -125,7 +126,7 @@ void twin_client_destroy(struct twin *twin, unsigned int client)
 	leave_all(twin, client);
 	model_drop_client(&twin->model, (int)client);
 	twin->client[client].there = false;
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
@@ -147,7 +148,7 @@ bool twin_session(struct twin *twin, unsigned int client, uint64_t nonce)
 		model_drop_client(&twin->model, (int)client);
 	}
 	c->nonce = nonce + 1;
-	twin_done(twin);
+	twin_done(twin, 1);
 	return c->pools == 0;
 }
 
@@ -160,7 +161,7 @@ void twin_freeze(struct twin *twin, unsigned int client, bool frozen)
 	twin_trace(twin, "freeze", client, NULL, frozen);
 	twin->rig->backend->freeze(twin->rig, c->number, frozen);
 	c->frozen = frozen;
-	twin_done(twin);
+	twin_done(twin, 1);
 }
 
 void twin_pool_made(struct twin *twin, unsigned int client, int number, uint8_t kind)
@@ -195,7 +196,7 @@ int twin_pool_create(struct twin *twin, unsigned int client, uint32_t flags)
 		twin_pool_made(twin, client, result,
 			       flags & TMEM_POOL_PERSISTENT ? PERSISTENT : EPHEMERAL);
 	}
-	twin_done(twin);
+	twin_done(twin, 1);
 	return result < 0 ? -1 : result;
 }
 
@@ -220,197 +221,7 @@ void twin_pool_destroy(struct twin *twin, unsigned int client, uint32_t pool)
 		c->pools--;
 		model_drop_pool(&twin->model, (int)client, pool);
 	}
-	twin_done(twin);
-}
-
-/*
- * A persistent put is over the allocation only near it: what a page, the one
- * that was there before, and all records of both may be billed for.
- */
-#define NEAR (4u * TMEM_PAGE_SIZE)
-
-/* Whether a put of @h may have failed with @result. The model still has what was there before. */
-static bool may_refuse(struct twin *twin, unsigned int client, const struct tmem_handle *h,
-		       int result)
-{
-	const struct twin_client *c = &twin->client[client];
-	enum twin_kind kind = twin_kind(twin, client, h->pool);
-
-	if (kind == NO_POOL)
-		return result == -TMEM_ENODEV;
-	if (c->frozen)
-		return result == -TMEM_EAGAIN;
-	if (kind != PERSISTENT && result == -TMEM_ENOSPC)
-		return c->cap != 0;
-	if (kind != PERSISTENT)
-		return result == -TMEM_ENOMEM && twin->may_run_dry;
-	if (result == -TMEM_ENOMEM)
-		return twin->persistent_may_run_dry && !model_find(&twin->model, (int)client, h);
-	return result == -TMEM_ENOSPC &&
-	       rig_stats(twin->rig, c->number, -1).billed + NEAR > c->allocation;
-}
-
-static void count_put(struct twin_counts *counts, int result)
-{
-	counts->puts++;
-	counts->stored += !result;
-	counts->frozen += result == -TMEM_EAGAIN;
-	counts->no_room += result == -TMEM_ENOMEM;
-	counts->over_limit += result == -TMEM_ENOSPC;
-}
-
-int twin_put(struct twin *twin, unsigned int client, struct tmem_handle h, int kind)
-{
-	struct twin_client *c = &twin->client[client];
-	enum twin_kind pool = twin_kind(twin, client, h.pool);
-	uint64_t tag = page_tag((enum page_kind)kind, ++twin->version), before = 0;
-	bool capped = c->there && c->cap && (pool == EPHEMERAL || pool == MEMBER);
-	struct tmem_handle place;
-	int space = twin_place(twin, client, &h, &place), result;
-	bool over = model_find(&twin->model, space, &place) != NULL;
-
-	if (!c->there)
-		return 0;
-	if (twin->model.count == twin->most && !over)
-		return 0;
-	twin_trace(twin, "put", client, &h, page_kind_of(tag));
-	if (capped)
-		before = twin_ephemeral_bytes(twin, client);
-	result = rig_put(twin->rig, c->number, h, tag);
-	if (pool != NO_POOL)
-		count_put(&c->counts, result);
-	twin->ledger.over += over;
-	if (!result) {
-		if (pool == NO_POOL || c->frozen)
-			WRONG("put into a pool of kind %d of a client, frozen %d, is stored", h,
-			      pool, c->frozen);
-		model_put(&twin->model, space, &place, tag, (int)client);
-		twin->stored++;
-	} else {
-		if (!may_refuse(twin, client, &h, result))
-			WRONG("put into a pool of kind %d, frozen %d, cap %" PRIu64 ", says %d", h,
-			      pool, c->frozen, c->cap, result);
-		model_drop(&twin->model, space, &place);
-		twin->refused++;
-	}
-	if (capped)
-		twin_cap_check(twin, client, before, result);
-	twin_done(twin);
-	return result;
-}
-
-int twin_get(struct twin *twin, unsigned int client, struct tmem_handle h)
-{
-	struct twin_client *c = &twin->client[client];
-	enum twin_kind pool = twin_kind(twin, client, h.pool);
-	struct tmem_handle place;
-	int space = twin_place(twin, client, &h, &place), result;
-	struct model_page *known = model_find(&twin->model, space, &place);
-	uint8_t page[TMEM_PAGE_SIZE];
-
-	if (!c->there)
-		return 0;
-	twin_trace(twin, "get", client, &h, 0);
-	memset(page, 0xc3, sizeof(page));
-	result = twin->rig->backend->get(twin->rig, 0, c->number, &h, page);
-	if (pool != NO_POOL)
-		c->counts.gets++;
-	if (!result) {
-		if (!known)
-			WRONG("a hit on what is not there, kind of pool %d", h, pool);
-		if (!page_holds(page, known->tag))
-			WRONG("wrong bytes, first word %" PRIx64 " for %" PRIx64, h,
-			      *(uint64_t *)(void *)page, known->tag);
-		c->counts.hits++;
-		twin->hits++;
-		twin->shared_hits += pool == MEMBER;
-	} else {
-		if (result != (pool != NO_POOL ? -TMEM_ENOENT : -TMEM_ENODEV))
-			WRONG("get says %d", h, result);
-		if (known && pool == PERSISTENT)
-			WRONG("a persistent page is lost, its kind was %d", h,
-			      page_kind_of(known->tag));
-		if (page[0] != 0xc3 || memcmp(page, page + 1, sizeof(page) - 1))
-			WRONG("a miss, %d, touched the buffer", h, result);
-		twin->misses++;
-		twin->lost += known != NULL;
-		twin->ledger.lost += known != NULL;
-	}
-	/* From a shared pool a hit leaves the page. */
-	if (known && (pool == EPHEMERAL || (pool == MEMBER && result)))
-		model_drop(&twin->model, space, &place);
-	twin_done(twin);
-	return result;
-}
-
-int twin_flush(struct twin *twin, unsigned int client, struct tmem_handle h)
-{
-	struct twin_client *c = &twin->client[client];
-	enum twin_kind pool = twin_kind(twin, client, h.pool);
-	struct tmem_handle place;
-	int space = twin_place(twin, client, &h, &place), result;
-	bool there;
-
-	if (!c->there)
-		return 0;
-	twin_trace(twin, "flush", client, &h, 0);
-	result = rig_flush(twin->rig, c->number, h);
-	there = model_drop(&twin->model, space, &place);
-	if (pool == NO_POOL
-		    ? result != -TMEM_ENODEV
-		    : result < 0 || result > there || (pool == PERSISTENT && result != there))
-		WRONG("flush says %d, the page was there: %d", h, result, there);
-	if (pool != NO_POOL) {
-		c->counts.flushes++;
-		c->counts.found += result == 1;
-		twin->ledger.lost += there && !result;
-	}
-	twin_done(twin);
-	return result;
-}
-
-int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle h, uint64_t count)
-{
-	struct twin_client *c = &twin->client[client];
-	enum twin_kind pool = twin_kind(twin, client, h.pool);
-	struct tmem_handle place;
-	int space = twin_place(twin, client, &h, &place), result;
-
-	if (!c->there)
-		return 0;
-	twin_trace(twin, "flush range", client, &h, count);
-	result = rig_flush_range(twin->rig, c->number, h, count);
-	if (result != (pool != NO_POOL ? 0 : -TMEM_ENODEV))
-		WRONG("flush range of %" PRIu64 " says %d", h, count, result);
-	c->counts.ranges += pool != NO_POOL;
-	model_drop_range(&twin->model, space, &place, count);
-	twin_done(twin);
-	return result;
-}
-
-int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle h)
-{
-	struct twin_client *c = &twin->client[client];
-	enum twin_kind pool = twin_kind(twin, client, h.pool);
-	struct tmem_handle place;
-	int space = twin_place(twin, client, &h, &place), result;
-	uint32_t there;
-
-	if (!c->there)
-		return 0;
-	twin_trace(twin, "flush object", client, &h, 0);
-	result = rig_flush_object(twin->rig, c->number, h);
-	there = model_drop_object(&twin->model, space, &place);
-	if (pool == NO_POOL
-		    ? result != -TMEM_ENODEV
-		    : result < 0 || result > 1 || (pool == PERSISTENT && result != (there > 0)))
-		WRONG("flush object says %d, %u pages were there", h, result, there);
-	if (pool != NO_POOL) {
-		c->counts.objects++;
-		c->counts.objects_found += result == 1;
-	}
-	twin_done(twin);
-	return result;
+	twin_done(twin, 1);
 }
 
 void twin_stop(struct twin *twin)

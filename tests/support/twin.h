@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rig and the model, fed the same operations, one at a time. After each
- * the two must agree: persistent pages exactly, ephemeral ones in that what
- * is returned was put last, that nothing comes back after a miss, and that
- * no more is missing than the host says that it dropped (twin-figures.c).
+ * A rig and the model, fed the same operations, one at a time or in batches.
+ * After each the two must agree: persistent pages exactly, ephemeral ones in
+ * that what is returned was put last, that nothing comes back after a miss, and
+ * that no more is missing than the host says that it dropped (twin-figures.c).
  */
 #ifndef TESTS_TWIN_H
 #define TESTS_TWIN_H
@@ -69,9 +69,10 @@ struct twin {
 	uint32_t check_every; /* operations, while there are few pages; 1 at the start */
 	/* Random operations share pools and change limits; without, they are those of before. */
 	bool sharing;
+	bool batching; /* ... and go in batches now and then */
 	/* Figures for the reader. */
 	uint64_t hits, misses, lost, refused, stored;
-	uint64_t joins, leaves, shared_hits, over_cap, audits;
+	uint64_t joins, leaves, shared_hits, over_cap, audits, batches;
 };
 
 void twin_start(struct twin *twin, const struct backend *backend, const struct rig_setup *setup,
@@ -116,6 +117,25 @@ int twin_flush_range(struct twin *twin, unsigned int client, struct tmem_handle 
 int twin_flush_object(struct twin *twin, unsigned int client, struct tmem_handle handle);
 
 /*
+ * One operation, from before it is carried out until it is judged: its result
+ * is for the model as it is when all before it were judged.
+ */
+struct twin_act {
+	uint32_t code; /* enum tmem_op_code, or no such */
+	struct tmem_handle handle;
+	uint64_t count; /* of a range */
+	int kind;	/* of the page put */
+	uint64_t tag;
+	int32_t result;
+	uint8_t *page; /* a put's, or where a get's comes */
+};
+
+#define TWIN_BATCH 72 /* more than the engine looks ahead */
+
+/* At most TWIN_BATCH operations in one call, each judged as those above are. */
+void twin_batch(struct twin *twin, unsigned int client, struct twin_act *acts, uint32_t count);
+
+/*
  * Every page of the model is looked for, by each member of a shared pool, and
  * as many must be there as the pool's figures say. All is swept before. Pages
  * of private ephemeral pools are taken out by that.
@@ -144,12 +164,14 @@ bool choices_left(const struct choices *choices);
  * As twin_start(), sizes and what is refused chosen by the fuzzer's rules:
  * the setup begins with the byte @first. From TWIN_SHARING on the operations
  * share pools and change limits; below, an input means what it meant before
- * there were such, so that old ones are still worth something.
+ * there were such, so that old ones are still worth something. From
+ * TWIN_BATCHES on, operations also go in batches.
  */
 #define TWIN_SHARING 0xe0
+#define TWIN_BATCHES 0xf0
 void twin_start_chosen(struct twin *twin, uint8_t first, struct choices *choices);
 
-/* One operation of any kind. */
+/* One operation of any kind, or one batch. */
 void twin_random(struct twin *twin, struct choices *choices);
 
 #endif
