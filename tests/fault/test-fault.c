@@ -301,6 +301,50 @@ static void lent_extents(struct twin *t)
 			twin_put(t, c, rig_handle(1, 50 + i / 64, i % 64), PAGE_ANY);
 }
 
+/* So many raw pages that the worker has slots in hand for the next ones. */
+static void many_raw_pages(struct twin *t)
+{
+	uint32_t i;
+
+	two_clients(t);
+	for (i = 0; i < 400; i++)
+		twin_put(t, 0, rig_handle(1, 90, i), PAGE_RANDOM);
+}
+
+/*
+ * Rows of puts, each page in an object or in a group of its own, so that the
+ * records for them run out in the middle of a row; then other operations
+ * between and behind them.
+ */
+static void batches(struct twin *t)
+{
+	struct twin_act acts[TWIN_BATCH];
+	uint32_t round, i;
+
+	for (round = 0; round < 8; round++) {
+		for (i = 0; i < TWIN_BATCH; i++) {
+			uint32_t n = round * TWIN_BATCH + i;
+
+			acts[i] = (struct twin_act){
+				.code = TMEM_OP_PUT,
+				.handle = round % 2 ? rig_handle(1, 200 + n, 0)
+						    : rig_handle(1, 100, (n * 64) << round % 12),
+				.kind = round % 8 == 7 && i % 16 == 9 ? PAGE_SAME : PAGE_RANDOM,
+			};
+			if (round % 4 == 3 && i % 24 == 23)
+				acts[i].handle.pool = 0;
+		}
+		twin_batch(t, 0, acts, TWIN_BATCH);
+		/* Half of them again; then each is got, flushed, or put in a second row. */
+		for (i = 0; i < TWIN_BATCH; i++)
+			if (round % 8 == 6)
+				acts[i].code = i % 3 ? TMEM_OP_GET : TMEM_OP_PUT;
+			else if (round % 8 < 2)
+				acts[i].code = i % 4 ? TMEM_OP_FLUSH : TMEM_OP_GET;
+		twin_batch(t, 0, acts, TWIN_BATCH);
+	}
+}
+
 static const struct scenario scenarios[] = {
 	{"clients come and go", two_clients, clients, true, true},
 	{"pools come and go", two_clients, pools, false, true},
@@ -312,6 +356,7 @@ static const struct scenario scenarios[] = {
 	{"height of an object", two_clients, heights, false, true},
 	{"raw pages", two_clients, raw_pages, true, false},
 	{"packed pages", two_clients, packed_pages, true, false},
+	{"batches", many_raw_pages, batches, true, true},
 	{"lent extents", two_clients, lent_extents, true, false},
 	{"growing duplicates", two_clients, growing_duplicates, true, false},
 	{"ranges in the middle", large_objects, ranges_in_the_middle, false, false},
