@@ -261,6 +261,23 @@ static uint32_t prepare(struct tmem_worker *worker, struct source *source, enum 
 	return leave_as_is(worker, source, codec, data);
 }
 
+/* Frees the block that the page has left: what that empties was emptied into the room of others. */
+static void leave_source(const struct source *source)
+{
+	struct heap *heap = source->heap;
+	struct extent *closed;
+
+	tmem_lock(&heap->lock);
+	closed = tmem_heap_free_locked(heap, source->slot, TAG_POOL(source->block.tag),
+				       source->generation);
+	/* Others are counted where their last block is freed. */
+	if (closed && closed->class != TMEM_VACATING)
+		heap->vacated++;
+	tmem_unlock(&heap->lock);
+	if (closed)
+		tmem_extent_close(heap->client->engine, closed);
+}
+
 /* The page at @place of @heap, if there is one that it pays on. No lock held. */
 void tmem_recode(struct tmem_worker *worker, struct heap *heap, uint64_t place, enum recode into)
 {
@@ -293,7 +310,7 @@ void tmem_recode(struct tmem_worker *worker, struct heap *heap, uint64_t place, 
 	fresh = SLOT_OF(reserve.place, length, codec);
 	turned = turn_slot(worker, &source, &reserve, fresh, into);
 	if (turned)
-		tmem_release(source.pool, source.slot, source.generation, 0);
+		leave_source(&source);
 	else
 		tmem_heap_free(heap, fresh, TAG_POOL(source.block.tag), reserve.extent->generation);
 	tmem_store_release(&worker->held, 0u);

@@ -69,6 +69,9 @@ static void cold_pages_become_dense_and_read_the_same(void)
 	MUST(after.ephemeral_bytes < before.ephemeral_bytes * 3 / 4);
 	/* The extents that they left went back, or wait to be used again. */
 	MUST(after.extent_bytes < before.extent_bytes * 3 / 4);
+	/* And say so: nothing else was moved out of an extent. */
+	MUST_EQ(after.pages_moved, 0);
+	MUST(after.extents_vacated > 0);
 	for (i = 0; i < PAGES; i++)
 		gone += rig_get(rig, client, handle(pool, i), text(i)) != 1;
 	MUST_EQ(gone, 0);
