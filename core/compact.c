@@ -4,12 +4,13 @@
  * blocks are moved into the heap's spare extent, one after the other, and the
  * emptied extent is the next spare.
  *
- * Why a put within the allocation always finds room: the extents of a heap
- * hold the allocation, and for each extent a little more than the largest
- * block (client.c). So while the bill is within the allocation, some packed
- * extent has a largest block's worth of free bytes, or some page extent has
- * TMEM_ROOM_MIN free slots; its living blocks fit into the spare, packed,
- * with that much left at the end. The work is bounded by one extent.
+ * Why a put within the allocation always finds room: the extents of a heap,
+ * without those that are being emptied (surplus.c), hold the allocation, and
+ * for each extent a little more than the largest block (allocation.c). So
+ * while the bill is within the allocation, some packed extent has a largest
+ * block's worth of free bytes, or some page extent has TMEM_ROOM_MIN free
+ * slots; its living blocks fit into the spare, packed, with that much left at
+ * the end. The work is bounded by one extent.
  *
  * A block moves as a put replaces it: copied whole, then its slot turned
  * under its group's lock. Readers that have the old copy pinned keep it.
@@ -157,7 +158,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	heap->moving_to = to->number;
 	from->moving = 1;
 	to->moving = 1;
-	to->headers = NULL;
+	tmem_store(&to->headers, (struct block *)NULL);
 	to->bins = tmem_slab_at(&engine->slab[SLAB_BINS], to->bins_record);
 	tmem_store(&to->state, (uint32_t)EXTENT_PACKED);
 	heap->used_bytes[1] += to->size;
@@ -179,7 +180,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 		from->moving = 0;
 		heap->used_bytes[tmem_form(from)] -= from->size;
 		tmem_store(&from->state, (uint32_t)EXTENT_EMPTY);
-		from->headers = NULL;
+		tmem_store(&from->headers, (struct block *)NULL);
 		from->bins = NULL;
 		heap->spare = from->number;
 	}
