@@ -27,6 +27,7 @@
 #include "policy.c"
 #include "compact.c"
 #include "vacate.c"
+#include "surplus.c"
 #include "recode.c"
 #include "sweep.c"
 #include "cold.c"

@@ -137,13 +137,13 @@ static int grow(struct tmem_client *client, struct tmem_worker *worker, uint64_t
 	return 0;
 }
 
-/* Gives back what @bytes do not need: empty extents now, the others when they are compacted. */
+/* Gives back what @bytes do not need: empty extents now, the others when steps emptied them. */
 static void shrink(struct tmem_client *client, uint64_t bytes)
 {
 	struct heap *heap = &client->heap[1];
 
 	keep_promises(client, bytes);
-	tmem_heap_trim(heap, bytes ? extent_bytes(client->engine, bytes, heap->extent_size) : 0);
+	tmem_surplus_trim(heap, bytes ? extent_bytes(client->engine, bytes, heap->extent_size) : 0);
 }
 
 /* The host's sum of allocations, with @fresh bytes in the place of @old ones. 0 or -TMEM_ENOSPC. */

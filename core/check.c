@@ -265,7 +265,7 @@ static int check_lent_list(struct walk *walk, struct heap *heap, uint32_t list, 
 static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *heap)
 {
 	struct sums sums, dead;
-	uint64_t live = 0, units = 0, payload = 0, dense = 0, dense_payload = 0;
+	uint64_t live = 0, units = 0, payload = 0, dense = 0, dense_payload = 0, vacating;
 	uint32_t before, i;
 
 	memset(&sums, 0, sizeof(sums));
@@ -292,11 +292,16 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 	    check_lent_list(walk, heap, heap->ripe[1], &sums))
 		return -TMEM_EIO;
 	EXPECT(walk, sums.count - before == heap->lent_count);
+	vacating = sums.bytes;
 	if (check_list(walk, heap, heap->vacating[0], EXTENT_PAGES, &sums) ||
 	    check_list(walk, heap, heap->vacating[1], EXTENT_PACKED, &sums))
 		return -TMEM_EIO;
-	EXPECT(walk,
-	       heap->vacate.phase != VACATE_REST || (!heap->vacating[0] && !heap->vacating[1]));
+	EXPECT(walk, sums.bytes - vacating == heap->vacating_bytes);
+	EXPECT(walk, heap->vacate.phase != VACATE_REST || heap->surplus || !heap->vacating_bytes);
+	if (heap->kind == TMEM_EXTENT_PERSISTENT && heap->client->state == CLIENT_ALIVE) {
+		EXPECT(walk, heap->extent_bytes - heap->vacating_bytes >= heap->wanted);
+		EXPECT(walk, heap->extent_bytes == heap->wanted || heap->surplus);
+	}
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		live += heap->total[i].pages + heap->total[i].slots;
 		units += heap->total[i].units;

@@ -277,7 +277,7 @@ static uint32_t vacate(struct tmem_client *client, struct tmem_worker *worker, u
 		return 0;
 	for (heap = &client->heap[0]; heap && done < budget; heap = tmem_load_acquire(&heap->next))
 		done += tmem_vacate_step(heap, worker, budget - done);
-	return done;
+	return done + tmem_surplus_step(&client->heap[1], worker, budget - done);
 }
 
 uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker, uint32_t budget)

@@ -94,7 +94,7 @@ void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent)
 	if (extent->lent_record)
 		tmem_lend_unlist_locked(heap, extent);
 	else if (extent->class == TMEM_VACATING)
-		tmem_extent_unlink(engine, &heap->vacating[tmem_form(extent)], extent);
+		tmem_vacate_unlist_locked(heap, extent);
 	else if (extent->headers)
 		tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full,
 				   extent);
@@ -169,11 +169,17 @@ uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length
 	return tmem_heap_slot_locked(heap, extent, word);
 }
 
+/* What is being emptied serves puts again; a persistent heap has room enough without (surplus.c). */
+static int reopen_locked(struct heap *heap, uint32_t form)
+{
+	return !is_persistent(heap) && tmem_vacate_reopen_locked(heap, form);
+}
+
 static uint64_t take_slot_locked(struct heap *heap)
 {
 	struct extent *extent;
 
-	if (!heap->pages && !tmem_vacate_reopen_locked(heap, 0)) {
+	if (!heap->pages && !reopen_locked(heap, 0)) {
 		extent = take_empty_locked(heap, 1);
 		if (!extent)
 			return 0;
@@ -196,7 +202,7 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 		place = take_slot_locked(heap);
 	if (!place)
 		place = tmem_pack_alloc_locked(heap, tmem_units(length));
-	for (try = 0; !place && try < REOPENED_MOST && tmem_vacate_reopen_locked(heap, 1); try++)
+	for (try = 0; !place && try < REOPENED_MOST && reopen_locked(heap, 1); try++)
 		place = tmem_pack_alloc_locked(heap, tmem_units(length));
 	if (!place) {
 		extent = take_empty_locked(heap, 0);
@@ -320,7 +326,7 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 	/* A persistent heap keeps what its allocation needs, an ephemeral one an extent to go on with. */
 	if (lent)
 		;
-	else if (is_persistent(heap) ? heap->extent_bytes - extent->size < heap->wanted
+	else if (is_persistent(heap) ? !tmem_surplus_is_locked(heap, extent->size)
 				     : !heap->empty && extent->class != TMEM_VACATING) {
 		add_empty_locked(heap, extent);
 		return NULL;
@@ -454,6 +460,8 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 	tmem_lock(&heap->lock);
 	heap->wanted = bytes + heap->extent_size;
 	tmem_unlock(&heap->lock);
+	while (tmem_surplus_keep(heap))
+		;
 	while (heap->extent_bytes < bytes + (heap->has_spare ? heap->extent_size : 0)) {
 		extent = tmem_extent_open(engine, worker, heap, heap->extent_size, headers, 1);
 		if (!extent)
@@ -472,44 +480,6 @@ int tmem_heap_fill(struct heap *heap, struct tmem_worker *worker, uint64_t bytes
 	heap->has_spare = 1;
 	tmem_unlock(&heap->lock);
 	return 0;
-}
-
-/* One empty extent that is not wanted, out of the heap; NULL: there is none. */
-static struct extent *take_surplus(struct heap *heap)
-{
-	struct tmem_engine *engine = heap->client->engine;
-	struct extent *extent = NULL;
-	uint32_t number;
-
-	tmem_lock(&heap->lock);
-	number = heap->empty;
-	if (number && tmem_extent(engine, number)->size + heap->wanted <= heap->extent_bytes) {
-		extent = tmem_extent(engine, number);
-		tmem_extent_unlink(engine, &heap->empty, extent);
-		heap->empty_count--;
-	} else if (!heap->wanted && !heap->live && heap->spare) {
-		extent = tmem_extent(engine, heap->spare);
-		heap->spare = 0;
-		heap->has_spare = 0;
-	}
-	if (extent) {
-		tmem_heap_grown_locked(heap, -(uint64_t)extent->size);
-		tmem_store(&extent->state, (uint32_t)EXTENT_NONE);
-	}
-	tmem_unlock(&heap->lock);
-	return extent;
-}
-
-/* Closes empty extents of a persistent heap until only @bytes are left, or none is empty. */
-void tmem_heap_trim(struct heap *heap, uint64_t bytes)
-{
-	struct extent *extent;
-
-	tmem_lock(&heap->lock);
-	heap->wanted = bytes ? bytes + heap->extent_size : 0;
-	tmem_unlock(&heap->lock);
-	while ((extent = take_surplus(heap)))
-		tmem_extent_close(heap->client->engine, extent);
 }
 
 /* The next extent of an ephemeral heap: an eighth of what it has, within bounds. */

@@ -442,12 +442,6 @@ static inline int tmem_extent_holds_pages(const struct tmem_engine *engine, uint
 	return size == engine->extent_size && size >= TMEM_PAGES_EXTENT && !engine->sum_size;
 }
 
-/* Which list of vacating ones an extent would be in, and which of the heap's sums. */
-static inline uint32_t tmem_form(const struct extent *extent)
-{
-	return !extent->headers;
-}
-
 /* heap.c */
 struct reserve {
 	uint64_t place;
@@ -470,7 +464,6 @@ void tmem_heap_untally_locked(struct heap *heap, uint64_t place);
 void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
-void tmem_heap_trim(struct heap *heap, uint64_t bytes);
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes);
 void tmem_heap_charge(struct heap *heap, struct tmem_client *client);
 uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length);
@@ -519,6 +512,16 @@ static inline int tmem_lend_asked(const struct extent *extent)
 /* vacate.c */
 uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
 int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form);
+struct extent *tmem_vacate_emptiest_locked(struct heap *heap, uint32_t form, uint32_t list,
+					   uint32_t least);
+void tmem_vacate_close_locked(struct heap *heap, struct extent *extent);
+void tmem_vacate_unlist_locked(struct heap *heap, struct extent *extent);
+
+/* surplus.c */
+void tmem_surplus_trim(struct heap *heap, uint64_t bytes);
+int tmem_surplus_is_locked(struct heap *heap, uint32_t size);
+int tmem_surplus_keep(struct heap *heap);
+uint32_t tmem_surplus_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
 
 /* pack.c */
 void tmem_pack_format_locked(struct heap *heap, struct extent *extent);

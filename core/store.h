@@ -192,6 +192,18 @@ struct extent {
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
+/* Which list of vacating ones an extent would be in, and which of the heap's sums. */
+static inline uint32_t tmem_form(const struct extent *extent)
+{
+	return !extent->headers;
+}
+
+/* Bytes of an extent in which there are blocks. */
+static inline uint32_t tmem_used_bytes(const struct extent *extent)
+{
+	return extent->headers ? extent->live * TMEM_PAGE_SIZE : extent->units * TMEM_UNIT;
+}
+
 /* ---- put order: segments of block places, oldest first ---- */
 
 #define TMEM_ORDER_ENTRIES 814u /* a segment is 4 KiB */
@@ -294,7 +306,8 @@ struct heap {
 	uint32_t lent;			    /* list: extents that are lent */
 	/* Lists: extents whose pages are being moved out; [1]: packed ones. */
 	uint32_t vacating[2];
-	uint64_t used_bytes[2]; /* of all extents with blocks in them; likewise */
+	tmem_word vacating_bytes; /* of them all */
+	uint64_t used_bytes[2];	  /* of all extents with blocks in them; likewise */
 	/* Lists: lent ones with room worth having back; [1]: packed ones. */
 	uint32_t ripe[2];
 	uint32_t lent_count;
@@ -315,6 +328,7 @@ struct heap {
 	uint32_t
 		spare; /* persistent: one empty extent that only compaction takes; 0: it is at work */
 	uint64_t wanted; /* persistent: bytes of extents that the allocation needs, and the spare */
+	uint32_t surplus;     /* persistent: 1 while it may have more; read without */
 	uint32_t has_spare;   /* it has one, at work or not */
 	uint32_t moving_from; /* extents that compaction is at; 0: none */
 	uint32_t moving_to;

@@ -20,7 +20,7 @@
 #define FREE_PART    4u	 /* a heap is looked at when so much of it is free */
 #define LEFT_PART    16u /* and that is counted when so many of its pages have left */
 #define QUIET_PART   64u /* puts that may take so much of the room between two steps */
-#define LEAST_PART   8u	 /* an extent is worth emptying if so much of it is free */
+#define LEAST_PARTS  32u /* an extent is worth emptying if so many 256ths of it are free */
 #define EXTENT_LOOKS 16u /* extents, of which the emptiest is chosen */
 #define MISSES_MOST  4u	 /* such looks in vain */
 #define REOPENED     4u	 /* extents that one page may have opened again */
@@ -28,11 +28,6 @@
 
 /* Of page extents, and of packed ones: 256ths of the room that puts and odd pieces keep. */
 static const uint32_t slack_parts[2] = {4, 11};
-
-static uint32_t used_bytes(const struct extent *extent)
-{
-	return extent->headers ? extent->live * TMEM_PAGE_SIZE : extent->units * TMEM_UNIT;
-}
 
 static uint64_t room_locked(const struct heap *heap, uint32_t form)
 {
@@ -121,8 +116,12 @@ static int is_settled_locked(const struct heap *heap, const struct extent *exten
 	       !tmem_extent_held(engine, extent->number);
 }
 
-/* The emptiest of some; NULL: none of them is worth it. */
-static struct extent *emptiest_locked(struct heap *heap, uint32_t form)
+/*
+ * The emptiest of some extents of @form, where the last look ended or from
+ * @list on, of which at least @least 256ths are free; NULL: none of them is.
+ */
+struct extent *tmem_vacate_emptiest_locked(struct heap *heap, uint32_t form, uint32_t list,
+					   uint32_t least)
 {
 	struct tmem_engine *engine = heap->client->engine;
 	struct vacate *vacate = &heap->vacate;
@@ -132,41 +131,58 @@ static struct extent *emptiest_locked(struct heap *heap, uint32_t form)
 	for (looks = 0; looks < EXTENT_LOOKS; looks++) {
 		number = vacate->cursor[form];
 		if (!number || !is_vacatable_locked(heap, number, form))
-			number = form ? heap->packed[0] : heap->pages;
+			number = list;
 		if (!number)
 			break;
 		extent = tmem_extent(engine, number);
 		vacate->cursor[form] = extent->next;
-		if (extent->size - used_bytes(extent) < extent->size / LEAST_PART ||
+		if (extent->size - tmem_used_bytes(extent) < extent->size / 256 * least ||
 		    !is_settled_locked(heap, extent))
 			continue;
-		if (!best || used_bytes(extent) < used_bytes(best))
+		if (!best || tmem_used_bytes(extent) < tmem_used_bytes(best))
 			best = extent;
 	}
 	return best;
 }
 
+/* No put goes into it from here on. */
+void tmem_vacate_close_locked(struct heap *heap, struct extent *extent)
+{
+	uint32_t form = tmem_form(extent);
+
+	if (form)
+		tmem_pack_close_locked(heap, extent);
+	else
+		tmem_heap_unlist_locked(heap, extent);
+	extent->class = TMEM_VACATING;
+	tmem_extent_link(heap->client->engine, &heap->vacating[form], extent);
+	tmem_bump(&heap->vacating_bytes, extent->size);
+}
+
+/* Out of the list of those that are vacated. */
+void tmem_vacate_unlist_locked(struct heap *heap, struct extent *extent)
+{
+	tmem_extent_unlink(heap->client->engine, &heap->vacating[tmem_form(extent)], extent);
+	tmem_bump(&heap->vacating_bytes, -(uint64_t)extent->size);
+}
+
 /* Closes another extent, if what is in all that are closed will have room in the others. */
 static int close_one(struct heap *heap, uint32_t form)
 {
-	struct tmem_engine *engine = heap->client->engine;
 	struct vacate *vacate = &heap->vacate;
 	struct extent *extent = NULL;
+	uint32_t list;
 	uint64_t room;
 
 	tmem_lock(&heap->lock);
+	list = form ? heap->packed[0] : heap->pages;
 	room = room_locked(heap, form);
 	if (room >= heap->used_bytes[form] / FREE_PART)
-		extent = emptiest_locked(heap, form);
+		extent = tmem_vacate_emptiest_locked(heap, form, list, LEAST_PARTS);
 	if (extent && vacate->bytes[form] + extent->size + room / 256 * slack_parts[form] > room)
 		extent = NULL;
 	if (extent) {
-		if (form)
-			tmem_pack_close_locked(heap, extent);
-		else
-			tmem_heap_unlist_locked(heap, extent);
-		extent->class = TMEM_VACATING;
-		tmem_extent_link(engine, &heap->vacating[form], extent);
+		tmem_vacate_close_locked(heap, extent);
 		vacate->bytes[form] += extent->size;
 	}
 	tmem_unlock(&heap->lock);
@@ -182,7 +198,7 @@ int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form)
 	if (tmem_likely(!heap->vacating[form]))
 		return 0;
 	extent = tmem_extent(engine, heap->vacating[form]);
-	tmem_extent_unlink(engine, &heap->vacating[form], extent);
+	tmem_vacate_unlist_locked(heap, extent);
 	if (form)
 		tmem_pack_reopen_locked(heap, extent);
 	else

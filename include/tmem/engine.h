@@ -163,8 +163,8 @@ TMEM_MUST_CHECK int tmem_client_set_codec(struct tmem_client *client, uint8_t co
  * Another allocation in bytes. More is reserved and populated before it counts,
  * or -TMEM_ENOSPC (over the host's sum of allocations), -TMEM_ENOMEM: nothing
  * changed. Less is -TMEM_ENOSPC where the client is billed for more, and gives
- * back empty extents now, others as they empty. Time in proportion to the
- * change; one call for a client at a time.
+ * back empty extents now, others that are not needed when steps have emptied
+ * them. Time in proportion to the change; one call for a client at a time.
  */
 TMEM_MUST_CHECK int tmem_client_set_allocation(struct tmem_client *client,
 					       struct tmem_worker *worker, uint64_t bytes);

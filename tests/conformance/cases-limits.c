@@ -267,6 +267,62 @@ static void allocation_grows_and_shrinks(const struct backend *backend)
 	rig_stop(rig);
 }
 
+/* Of two kinds, in turn. */
+static uint64_t mixed(uint32_t i)
+{
+	return page_tag(i % 2 ? PAGE_RANDOM : PAGE_TEXT, i);
+}
+
+/* Half of the pages leave, anywhere, and half of the allocation is given up: that much comes back. */
+static void smaller_allocation_gives_memory_back(const struct backend *backend)
+{
+	const uint64_t large = 15u << 20, small = large / 2;
+	struct rig *rig = case_start(backend, 64u << 20, 1);
+	int client = rig_client(rig, large);
+	uint32_t pool = rig_pool(rig, client, TMEM_POOL_PERSISTENT), count = 0, i, more;
+	uint64_t held, bytes, left = 11, n;
+
+	MUST_EQ(rig->backend->set_codec(rig, client, TMEM_CODEC_LZ4), 0);
+	while (!rig_put(rig, client, rig_handle(pool, count / 64, count % 64), mixed(count)))
+		count++;
+	for (i = 0; i < count; i++)
+		if (rng_below(&left, 100) < 53)
+			MUST_EQ(rig_flush(rig, client, rig_handle(pool, i / 64, i % 64)), 1);
+	rig_settle(rig);
+	held = rig->backend->host_bytes(rig);
+	bytes = rig_stats(rig, client, -1).extent_bytes;
+	MUST_EQ(rig->backend->set_allocation(rig, client, small), 0);
+	/* New pages and old ones go on beside it. */
+	for (n = 0; n < 200; n++) {
+		MUST_EQ(rig_put(rig, client, rig_handle(pool, 900, (uint32_t)n % 8),
+				page_tag(PAGE_RANDOM, n)),
+			0);
+		rig->backend->step(rig, 0, 1);
+		MUST_EQ(rig_get(rig, client, rig_handle(pool, 900, (uint32_t)n % 8),
+				page_tag(PAGE_RANDOM, n)),
+			1);
+	}
+	rig_settle(rig);
+	rig_check(rig);
+	MUST_LE((large - small) * 9 / 10, bytes - rig_stats(rig, client, -1).extent_bytes);
+	MUST_LE((large - small) * 9 / 10, held - rig->backend->host_bytes(rig));
+	left = 11;
+	for (i = 0; i < count; i++)
+		MUST_EQ(rig_get(rig, client, rig_handle(pool, i / 64, i % 64), mixed(i)),
+			rng_below(&left, 100) < 53 ? -TMEM_ENOENT : 1);
+	/* And it holds what it promises. */
+	more = 0;
+	while (!rig_put(rig, client, rig_handle(pool, 1000 + more / 64, more % 64),
+			page_tag(PAGE_RANDOM, more)))
+		more++;
+	MUST_EQ(rig_stats(rig, client, -1).puts_no_room, 0);
+	for (i = 0; i < more; i++)
+		MUST_EQ(rig_put(rig, client, rig_handle(pool, 1000 + i / 64, i % 64),
+				page_tag(PAGE_RANDOM, i)),
+			0);
+	rig_stop(rig);
+}
+
 #define NEEDS (CAN_ADMIN | CAN_OBJECTS | CAN_EPHEMERAL | CAN_STATS)
 
 const struct conformance_case cases_limits[] = {
@@ -278,6 +334,7 @@ const struct conformance_case cases_limits[] = {
 	{"3.10", "cap-is-enforced", NEEDS, cap_is_enforced},
 	{"3.10", "cap-changed-under-load", NEEDS, cap_changed_under_load},
 	{"6", "allocation-grows-and-shrinks", NEEDS, allocation_grows_and_shrinks},
+	{"6", "smaller-allocation-gives-memory-back", NEEDS, smaller_allocation_gives_memory_back},
 	{"6", "reclaim-from-one-client-only", NEEDS, reclaim_from_one_client_only},
 	{"7", "what-was-dropped-says-why", NEEDS, what_was_dropped_says_why},
 	{NULL, NULL, 0, NULL},

@@ -48,6 +48,7 @@ enum kind {
 	JOIN_AGAIN,
 	KEEP_THE_SHARE,
 	SHRINK_ANYWAY,
+	SHRINK_ONLY_IN_NAME,
 	RECLAIM_FROM_ALL,
 	LOSE_WITH_REPLY,
 	TAKE_BEFORE_JUDGING,
@@ -186,6 +187,10 @@ const struct planted_fault planted_faults[] = {
 	 SHRINK_ANYWAY,
 	 true,
 	 {"allocation-grows-and-shrinks"}},
+	{"a smaller allocation keeps its memory",
+	 SHRINK_ONLY_IN_NAME,
+	 true,
+	 {"smaller-allocation-gives-memory-back"}},
 	{"what one client is asked for is taken from all",
 	 RECLAIM_FROM_ALL,
 	 true,
@@ -336,8 +341,13 @@ static int set_weight(struct rig *rig, int client, uint32_t weight)
 
 static int set_allocation(struct rig *rig, int client, uint64_t bytes)
 {
-	int result = under(rig)->set_allocation(inner(rig), client, bytes);
+	struct tmem_stats now;
+	int result;
 
+	if (is(SHRINK_ONLY_IN_NAME) && !under(rig)->stats(inner(rig), client, -1, &now) &&
+	    bytes < now.allocation)
+		return 0;
+	result = under(rig)->set_allocation(inner(rig), client, bytes);
 	return is(SHRINK_ANYWAY) && result == -TMEM_ENOSPC ? 0 : result;
 }
 
