@@ -127,6 +127,38 @@ static void allocation_changes(struct twin *t)
 	backend->client_destroy(t->rig, 0, client);
 }
 
+/* An allocation that is full, of which half leaves, scattered. */
+static void half_of_an_allocation(struct twin *t)
+{
+	uint32_t i;
+
+	two_clients(t);
+	for (i = 0; i < 900; i++)
+		twin_put(t, 0, rig_handle(0, 20 + i / 100, i % 100),
+			 i % 3 ? PAGE_RANDOM : PAGE_TEXT);
+	for (i = 0; i < 900; i += 2)
+		twin_flush(t, 0, rig_handle(0, 20 + i / 100, i % 100));
+}
+
+/* It is made smaller, larger again in the middle of what follows from that, and smaller. */
+static void allocation_given_up(struct twin *t)
+{
+	uint32_t round, i;
+
+	for (round = 0; round < 3; round++) {
+		twin_allocation(t, 0, 2 * MIB);
+		for (i = 0; i < 20; i++) {
+			t->rig->backend->step(t->rig, 0, 1 + 2 * round);
+			twin_put(t, 0, rig_handle(0, 40, i), PAGE_RANDOM);
+		}
+		rig_check(t->rig);
+		twin_allocation(t, 0, 3 * MIB);
+		twin_put(t, 0, rig_handle(0, 41, round), PAGE_RANDOM);
+	}
+	twin_allocation(t, 0, 2 * MIB);
+	rig_settle(t->rig);
+}
+
 static void first_pages(struct twin *t)
 {
 	uint32_t i;
@@ -349,6 +381,7 @@ static const struct scenario scenarios[] = {
 	{"clients come and go", two_clients, clients, true, true},
 	{"pools come and go", two_clients, pools, false, true},
 	{"an allocation changes", two_clients, allocation_changes, true, true},
+	{"an allocation is given up", half_of_an_allocation, allocation_given_up, true, false},
 	{"shared pools come and go", two_clients, shared_pools, true, true},
 	{"first pages of objects", two_clients, first_pages, false, true},
 	{"many objects", two_clients, many_objects, true, false},

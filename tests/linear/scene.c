@@ -11,6 +11,11 @@
 
 #define THIN_PAGES 300u /* of which half is flushed before each history */
 #define MOVED	   20u	/* pages that move for each history, at least */
+#define FEW_MOVED  5u	/* those that are in the way of a smaller allocation */
+
+/* An allocation that has room for all of these, and one for a third of them. */
+#define ALL_ALLOCATION	 (1500u << 10)
+#define THIRD_ALLOCATION (480u << 10)
 
 const struct variety varieties[] = {
 	{.name = "persistent",
@@ -23,6 +28,12 @@ const struct variety varieties[] = {
 	 .flags = TMEM_POOL_PERSISTENT,
 	 .clients = 1,
 	 .full = true},
+	{.name = "persistent-shrunk",
+	 .needs = CAN_ADMIN | CAN_STATS,
+	 .rules = {.get_leaves = true},
+	 .flags = TMEM_POOL_PERSISTENT,
+	 .clients = 1,
+	 .shrunk = true},
 	{.name = "ephemeral", .needs = CAN_EPHEMERAL, .clients = 1},
 	{.name = "ephemeral-evicted",
 	 .needs = CAN_EPHEMERAL,
@@ -111,7 +122,7 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 	uint32_t i;
 
 	if (variety->flags & TMEM_POOL_PERSISTENT)
-		allocation = variety->full ? 1u << 20 : 4u << 20;
+		allocation = variety->full ? 1u << 20 : variety->shrunk ? ALL_ALLOCATION : 4u << 20;
 	memset(scene, 0, sizeof(*scene));
 	scene->variety = variety;
 	scene->rig = rig_start(backend, &setup);
@@ -123,8 +134,8 @@ void scene_start(struct scene *scene, const struct variety *variety, const struc
 		fill(scene);
 }
 
-/* Half of what is there leaves, wherever it is: what is put next lies between the rest. */
-static void thin_out(const struct scene *scene, uint64_t *rng)
+/* All but one in @part leave, wherever they are: what is put next lies between the rest. */
+static void thin_out(const struct scene *scene, uint32_t part, uint64_t *rng)
 {
 	uint32_t i;
 
@@ -133,16 +144,27 @@ static void thin_out(const struct scene *scene, uint64_t *rng)
 				rig_handle(scene->pool[0], FILLERS, i), page_tag(PAGE_RANDOM, i)),
 			0);
 	for (i = 0; i < THIN_PAGES; i++)
-		if (rng_below(rng, 2))
+		if (rng_below(rng, part))
 			MUST_EQ(rig_flush(scene->rig, scene->client[0],
 					  rig_handle(scene->pool[0], FILLERS, i)),
 				1);
 }
 
+/* What the allocation is smaller by is to go back while the history runs. */
+static void shrink(const struct scene *scene, uint64_t *rng)
+{
+	const struct backend *be = scene->rig->backend;
+
+	MUST_EQ(be->set_allocation(scene->rig, scene->client[0], ALL_ALLOCATION), 0);
+	thin_out(scene, 4, rng);
+	MUST_EQ(be->set_allocation(scene->rig, scene->client[0], THIRD_ALLOCATION), 0);
+}
+
 void scene_stop(struct scene *scene)
 {
-	if (scene->variety->thin)
-		MUST(rig_stats(scene->rig, -1, -1).pages_moved > scene->histories * MOVED);
+	uint64_t least = scene->variety->thin ? MOVED : scene->variety->shrunk ? FEW_MOVED : 0;
+
+	MUST(!least || rig_stats(scene->rig, -1, -1).pages_moved > scene->histories * least);
 	rig_stop(scene->rig);
 }
 
@@ -166,7 +188,7 @@ static uint8_t choose_step(const struct variety *variety, const struct backend *
 	/* An extent is lent once it is full, so others' pages have to come after a history's. */
 	if (variety->lent && rng_below(rng, 3) == 0)
 		return dice < 50 ? STEP_PRESS : dice < 75 ? STEP_BACKGROUND : STEP_TAKE;
-	if (variety->thin && rng_below(rng, 3) == 0)
+	if ((variety->thin || variety->shrunk) && rng_below(rng, 3) == 0)
 		return STEP_BACKGROUND;
 	if (dice < 42)
 		return STEP_PUT;
@@ -213,7 +235,9 @@ void scene_plan(struct scene *scene, struct plan *plan, uint32_t threads, uint64
 	if (!variety->full)
 		choose_codec(scene, rng);
 	if (variety->thin)
-		thin_out(scene, rng);
+		thin_out(scene, 2, rng);
+	if (variety->shrunk)
+		shrink(scene, rng);
 	for (t = 0; t < plan->threads; t++) {
 		plan->client[t] = scene->client[t % variety->clients];
 		plan->pool[t] = scene->pool[t % variety->clients];
@@ -230,7 +254,9 @@ void scene_plan(struct scene *scene, struct plan *plan, uint32_t threads, uint64
 			step->version = ++version;
 			step->count = ranges[rng_below(rng, scene->wide_ranges ? 4 : 2)];
 			if (step->kind == STEP_BACKGROUND)
-				step->count = variety->thin ? 1 + rng_below(rng, 40) : 2;
+				step->count = variety->thin || variety->shrunk
+						      ? 1 + rng_below(rng, 40)
+						      : 2;
 		}
 	}
 }

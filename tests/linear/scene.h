@@ -18,6 +18,7 @@ struct variety {
 	bool lent;	   /* the host takes extents that are not being filled */
 	bool full;	   /* the client's allocation is used up but for a page or two */
 	bool thin;	   /* before each history half of much is flushed, so that pages move */
+	bool shrunk;	   /* likewise, and the allocation is made smaller */
 };
 
 extern const struct variety varieties[]; /* ends with one that has no name */

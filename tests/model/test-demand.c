@@ -6,6 +6,10 @@
  * is the last that was put; and there is room for all, so each is there until
  * memory is asked back, in the second half of the rounds.
  *
+ * Beside it, pages that nobody may lose, of a client whose allocation is made
+ * smaller when half of them have left, and larger again while steps are at
+ * it: each is there, and within the allocation no put is refused.
+ *
  *   test-demand [--rounds N] [--seed S]
  */
 #include <pthread.h>
@@ -22,19 +26,22 @@
 #define THREADS 4
 #define PAGES	1200u /* of each worker */
 #define OBJECT	50u   /* pages of an object, which workers share */
+#define KEPT	600u  /* persistent pages of each worker */
+#define SOME	340u  /* of them, that the smaller allocation has room for */
 
 struct actor {
 	pthread_t thread;
 	uint32_t worker;
 	uint64_t state;
 	uint64_t tag[PAGES]; /* of the last put; 0: flushed, or taken out */
+	uint64_t kept[KEPT]; /* likewise, of persistent ones */
 	uint64_t version;
 	uint64_t hits, misses;
 };
 
 static struct rig *rig;
-static int client;
-static uint32_t pool, rounds = 60;
+static int client, keeper;
+static uint32_t pool, kept_pool, rounds = 60;
 static struct actor actors[THREADS];
 static pthread_barrier_t together; /* each round: nobody asks memory back before the others know */
 
@@ -82,6 +89,73 @@ static void flush(struct actor *a, uint32_t i)
 	a->tag[i] = 0;
 }
 
+static struct tmem_handle kept_of(const struct actor *a, uint32_t i)
+{
+	return rig_handle(kept_pool, i / OBJECT, i % OBJECT * THREADS + a->worker);
+}
+
+static void keep(struct actor *a, uint32_t i)
+{
+	enum page_kind kind = rng_below(&a->state, 8) ? PAGE_RANDOM : PAGE_TEXT;
+	struct tmem_handle handle = kept_of(a, i);
+	uint8_t page[TMEM_PAGE_SIZE];
+
+	a->kept[i] = page_tag(kind, ++a->version * THREADS + a->worker);
+	page_fill(page, a->kept[i]);
+	MUST_EQ(rig->backend->put(rig, a->worker, keeper, &handle, page), 0);
+}
+
+static void look(struct actor *a, uint32_t i)
+{
+	struct tmem_handle handle = kept_of(a, i);
+	uint8_t page[TMEM_PAGE_SIZE];
+	int result = rig->backend->get(rig, a->worker, keeper, &handle, page);
+
+	MUST_EQ(result, a->kept[i] ? 0 : -TMEM_ENOENT);
+	if (!result && !page_holds(page, a->kept[i]))
+		FAIL("worker %u: persistent page %u is not what was put last", a->worker, i);
+}
+
+static void let_go(struct actor *a, uint32_t i)
+{
+	struct tmem_handle handle = kept_of(a, i);
+
+	MUST_EQ(rig->backend->flush(rig, a->worker, keeper, &handle), a->kept[i] != 0);
+	a->kept[i] = 0;
+}
+
+/* Room for @pages of each worker, and for the records of all that it ever has. */
+static uint64_t allocation_of(uint32_t pages)
+{
+	return tmem_pages_allocation(KEPT * THREADS, OBJECT * THREADS, 0) -
+	       (uint64_t)(KEPT - pages) * THREADS * (TMEM_PAGE_SIZE + 16);
+}
+
+/* Demand comes back, and half of it leaves. */
+static void fill_and_thin_out(struct actor *a, uint32_t round)
+{
+	uint32_t i;
+
+	if (a->worker == 0) {
+		/* What is raw by its client's wish stays so; else it is recoded, and little is left. */
+		MUST_EQ(rig->backend->set_codec(rig, keeper,
+						round % 4 ? TMEM_CODEC_RAW : TMEM_CODEC_LZ4),
+			0);
+		MUST_EQ(rig->backend->set_allocation(rig, keeper, allocation_of(KEPT)), 0);
+	}
+	pthread_barrier_wait(&together);
+	for (i = 0; i < KEPT; i++)
+		if (!a->kept[i])
+			keep(a, i);
+	pthread_barrier_wait(&together);
+	for (i = 0; i < KEPT; i++)
+		if (rng_below(&a->state, 2))
+			let_go(a, i);
+	pthread_barrier_wait(&together);
+	if (a->worker == 0)
+		MUST_EQ(rig->backend->set_allocation(rig, keeper, allocation_of(SOME)), 0);
+}
+
 static void step(struct actor *a)
 {
 	rig->backend->step(rig, a->worker, 1 + (uint32_t)rng_below(&a->state, 4));
@@ -106,6 +180,7 @@ static void *act(void *arg)
 		for (i = 0; i < PAGES; i++)
 			if (rng_below(&a->state, 2))
 				flush(a, i);
+		fill_and_thin_out(a, round);
 		/* What is left is moved, while it is put again, taken out and flushed. */
 		for (i = 0; i < PAGES; i++) {
 			uint32_t which = (uint32_t)rng_below(&a->state, PAGES);
@@ -115,12 +190,21 @@ static void *act(void *arg)
 				put(a, which);
 			else if (rng_below(&a->state, 8) == 0)
 				get(a, which, asked);
+			which = (uint32_t)rng_below(&a->state, KEPT);
+			if (a->kept[which] && rng_below(&a->state, 3) == 0)
+				keep(a, which);
+			else if (rng_below(&a->state, 16) == 0)
+				let_go(a, which);
+			else
+				look(a, which);
 			if (asked && i % 16 == a->worker)
 				rig->backend->reclaim(rig, a->worker, 16384);
 		}
 	}
 	for (i = 0; i < PAGES; i++)
 		get(a, i, true);
+	for (i = 0; i < KEPT; i++)
+		look(a, i);
 	return NULL;
 }
 
@@ -128,8 +212,10 @@ int main(int argc, char **argv)
 {
 	struct rig_setup setup = {.capacity = 96u << 20, .workers = THREADS, .recode = true};
 	uint64_t seed = (uint64_t)time(NULL), hits = 0, misses = 0;
-	struct tmem_stats stats;
+	struct tmem_stats stats, kept;
+	uint64_t least;
 	uint32_t i;
+	int another;
 
 	for (i = 1; i < (uint32_t)argc; i += 2)
 		if (!strcmp(argv[i], "--rounds") && argv[i + 1])
@@ -145,6 +231,8 @@ int main(int argc, char **argv)
 	rig = rig_start(&backend_engine, &setup);
 	client = rig_client(rig, 0);
 	pool = rig_pool(rig, client, 0);
+	keeper = rig_client(rig, allocation_of(SOME));
+	kept_pool = rig_pool(rig, keeper, TMEM_POOL_PERSISTENT);
 	MUST_EQ(pthread_barrier_init(&together, NULL, THREADS), 0);
 	for (i = 0; i < THREADS; i++) {
 		actors[i].worker = i;
@@ -157,12 +245,23 @@ int main(int argc, char **argv)
 		misses += actors[i].misses;
 	}
 	pthread_barrier_destroy(&together);
-	stats = rig_stats(rig, -1, -1);
+	stats = rig_stats(rig, client, -1);
+	kept = rig_stats(rig, keeper, -1);
 	printf("demand on %s: %u rounds, %llu hits, %llu misses; %llu pages moved, %llu extents "
-	       "emptied\n",
+	       "emptied; persistent: %llu and %llu\n",
 	       glue_name, rounds, (unsigned long long)hits, (unsigned long long)misses,
-	       (unsigned long long)stats.pages_moved, (unsigned long long)stats.extents_vacated);
+	       (unsigned long long)stats.pages_moved, (unsigned long long)stats.extents_vacated,
+	       (unsigned long long)kept.pages_moved, (unsigned long long)kept.extents_vacated);
 	MUST(stats.pages_moved > 10 * rounds && stats.extents_vacated > rounds / 4);
+	MUST(kept.pages_moved > 10 * rounds && kept.extents_vacated > rounds / 4);
+	/* Hardly one page more than once: most extents that go were empty. */
+	MUST_LE(kept.pages_moved, (uint64_t)rounds * KEPT * THREADS / 8);
+	MUST_EQ(kept.puts_no_room + kept.puts_over_limit + kept.gets_lost, 0);
+	rig_check(rig);
+	rig_settle(rig);
+	least = rig_stats(rig, keeper, -1).extent_bytes;
+	another = rig_client(rig, allocation_of(SOME));
+	MUST_LE(least, rig_stats(rig, another, -1).extent_bytes);
 	rig_stop(rig);
 	return 0;
 }
