@@ -2,15 +2,16 @@
 /*
  * Demand falls and comes back, with several workers beside the steps that move
  * pages: each worker puts many pages of its own, puts some again, flushes half
- * of what it has, and reads. Whatever is moved meanwhile, a page that is there
- * is the last that was put; and there is room for all, so each is there until
- * memory is asked back, in the second half of the rounds.
+ * of what it has, and reads: one by one and in batches. Whatever is moved
+ * meanwhile, a page that is there is the last that was put; and there is room
+ * for all, so each is there until memory is asked back, in the second half of
+ * the rounds.
  *
  * Beside it, pages that nobody may lose, of a client whose allocation is made
  * smaller when half of them have left, and larger again while steps are at
  * it: each is there, and within the allocation no put is refused.
  *
- *   test-demand [--rounds N] [--seed S]
+ *   test-demand [--rounds N] [--seed S] [--lend 1]
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@
 #define KEPT	600u  /* persistent pages of each worker */
 #define SOME	340u  /* of them, that the smaller allocation has room for */
 
+#define BATCH 40u
+
 struct actor {
 	pthread_t thread;
 	uint32_t worker;
@@ -37,6 +40,11 @@ struct actor {
 	uint64_t kept[KEPT]; /* likewise, of persistent ones */
 	uint64_t version;
 	uint64_t hits, misses;
+	/* A batch that is being made up; its pages, and what they are of. */
+	struct tmem_op op[BATCH];
+	uint32_t which[BATCH];
+	uint32_t count;
+	uint8_t page[BATCH][TMEM_PAGE_SIZE];
 };
 
 static struct rig *rig;
@@ -50,24 +58,26 @@ static struct tmem_handle handle_of(const struct actor *a, uint32_t i)
 	return rig_handle(pool, i / OBJECT, i % OBJECT * THREADS + a->worker);
 }
 
-static void put(struct actor *a, uint32_t i)
+static void fill(struct actor *a, uint32_t i, uint8_t *page)
 {
 	static const enum page_kind kinds[] = {PAGE_TEXT, PAGE_NEARLY, PAGE_RANDOM, PAGE_RANDOM};
-	struct tmem_handle handle = handle_of(a, i);
-	uint8_t page[TMEM_PAGE_SIZE];
 
 	a->tag[i] = page_tag(kinds[rng_below(&a->state, 4)], ++a->version * THREADS + a->worker);
 	page_fill(page, a->tag[i]);
+}
+
+static void put(struct actor *a, uint32_t i)
+{
+	struct tmem_handle handle = handle_of(a, i);
+	uint8_t page[TMEM_PAGE_SIZE];
+
+	fill(a, i, page);
 	MUST_EQ(rig->backend->put(rig, a->worker, client, &handle, page), 0);
 }
 
 /* @asked: memory has been asked back, so it may have gone. */
-static void get(struct actor *a, uint32_t i, bool asked)
+static void judge(struct actor *a, uint32_t i, int result, const uint8_t *page, bool asked)
 {
-	struct tmem_handle handle = handle_of(a, i);
-	uint8_t page[TMEM_PAGE_SIZE];
-	int result = rig->backend->get(rig, a->worker, client, &handle, page);
-
 	if (result) {
 		MUST_EQ(result, -TMEM_ENOENT);
 		if (a->tag[i] && !asked)
@@ -79,6 +89,53 @@ static void get(struct actor *a, uint32_t i, bool asked)
 		a->hits++;
 	}
 	a->tag[i] = 0;
+}
+
+static void get(struct actor *a, uint32_t i, bool asked)
+{
+	struct tmem_handle handle = handle_of(a, i);
+	uint8_t page[TMEM_PAGE_SIZE];
+	int result = rig->backend->get(rig, a->worker, client, &handle, page);
+
+	judge(a, i, result, page, asked);
+}
+
+/* What was put is known by the page: it is the tag's first word, whatever was put since. */
+static void send(struct actor *a, bool asked)
+{
+	uint32_t n;
+
+	rig->backend->batch(rig, a->worker, client, a->op, a->count);
+	for (n = 0; n < a->count; n++) {
+		uint32_t i = a->which[n];
+
+		switch (a->op[n].code) {
+		case TMEM_OP_PUT:
+			MUST_EQ(a->op[n].result, 0);
+			memcpy(&a->tag[i], a->page[n], sizeof(a->tag[i]));
+			break;
+		case TMEM_OP_GET:
+			judge(a, i, a->op[n].result, a->page[n], asked);
+			break;
+		default:
+			MUST(a->op[n].result >= 0);
+			a->tag[i] = 0;
+		}
+	}
+	a->count = 0;
+}
+
+static void add(struct actor *a, enum tmem_op_code code, uint32_t i, bool asked)
+{
+	uint64_t tag = a->tag[i];
+
+	if (code == TMEM_OP_PUT)
+		fill(a, i, a->page[a->count]);
+	a->tag[i] = tag; /* until it is sent */
+	a->op[a->count] = (struct tmem_op){code, 0, handle_of(a, i), 0, a->page[a->count]};
+	a->which[a->count++] = i;
+	if (a->count == BATCH)
+		send(a, asked);
 }
 
 static void flush(struct actor *a, uint32_t i)
@@ -163,6 +220,9 @@ static void step(struct actor *a)
 
 static void *act(void *arg)
 {
+	static const enum tmem_op_code codes[] = {TMEM_OP_PUT, TMEM_OP_PUT,  TMEM_OP_PUT,
+						  TMEM_OP_PUT, TMEM_OP_PUT,  TMEM_OP_GET,
+						  TMEM_OP_GET, TMEM_OP_FLUSH};
 	struct actor *a = arg;
 	uint32_t round, i;
 
@@ -175,8 +235,12 @@ static void *act(void *arg)
 					rig, client, round % 2 ? TMEM_CODEC_LZ4 : TMEM_CODEC_RAW),
 				0);
 		for (i = 0; i < PAGES; i++)
-			if (!a->tag[i])
+			if (!a->tag[i] && round % 3)
+				add(a, TMEM_OP_PUT, i, asked);
+			else if (!a->tag[i])
 				put(a, i);
+		if (a->count)
+			send(a, asked);
 		for (i = 0; i < PAGES; i++)
 			if (rng_below(&a->state, 2))
 				flush(a, i);
@@ -186,7 +250,9 @@ static void *act(void *arg)
 			uint32_t which = (uint32_t)rng_below(&a->state, PAGES);
 
 			step(a);
-			if (a->tag[which] && rng_below(&a->state, 4) == 0)
+			if (a->count || rng_below(&a->state, 64) == 0)
+				add(a, codes[rng_below(&a->state, 8)], which, asked);
+			else if (a->tag[which] && rng_below(&a->state, 4) == 0)
 				put(a, which);
 			else if (rng_below(&a->state, 8) == 0)
 				get(a, which, asked);
@@ -200,6 +266,8 @@ static void *act(void *arg)
 			if (asked && i % 16 == a->worker)
 				rig->backend->reclaim(rig, a->worker, 16384);
 		}
+		if (a->count)
+			send(a, asked);
 	}
 	for (i = 0; i < PAGES; i++)
 		get(a, i, true);
@@ -222,8 +290,12 @@ int main(int argc, char **argv)
 			rounds = (uint32_t)strtoul(argv[i + 1], NULL, 0);
 		else if (!strcmp(argv[i], "--seed") && argv[i + 1])
 			seed = strtoull(argv[i + 1], NULL, 0);
+		else if (!strcmp(argv[i], "--lend") && argv[i + 1])
+			setup.lend = strtoul(argv[i + 1], NULL, 0) != 0;
 		else
-			return fprintf(stderr, "usage: %s [--rounds N] [--seed S]\n", argv[0]), 2;
+			return fprintf(stderr, "usage: %s [--rounds N] [--seed S] [--lend 1]\n",
+				       argv[0]),
+			       2;
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	snprintf(must_context, sizeof(must_context), "--seed %llu", (unsigned long long)seed);
@@ -252,6 +324,13 @@ int main(int argc, char **argv)
 	       glue_name, rounds, (unsigned long long)hits, (unsigned long long)misses,
 	       (unsigned long long)stats.pages_moved, (unsigned long long)stats.extents_vacated,
 	       (unsigned long long)kept.pages_moved, (unsigned long long)kept.extents_vacated);
+	if (setup.lend) {
+		stats = rig_stats(rig, -1, -1);
+		printf("%llu extents lent, %llu had back\n", (unsigned long long)stats.extents_lent,
+		       (unsigned long long)stats.extents_kept);
+		MUST(stats.extents_lent && stats.extents_kept);
+		stats = rig_stats(rig, client, -1);
+	}
 	MUST(stats.pages_moved > 10 * rounds && stats.extents_vacated > rounds / 4);
 	MUST(kept.pages_moved > 10 * rounds && kept.extents_vacated > rounds / 4);
 	/* Hardly one page more than once: most extents that go were empty. */

@@ -7,7 +7,8 @@
  * hits a page that another got; no persistent page is missed that must be
  * there. A third of the names is in a shared pool, of which each worker is a
  * member by a client of its own: it leaves and joins again, and its weight and
- * cap change meanwhile. Meant for ThreadSanitizer as much as for its own checks.
+ * cap change meanwhile. A part goes in batches, each of whose operations is
+ * at any moment between the batch's call and its return. Meant for ThreadSanitizer as much as for its own checks.
  *
  *   test-threads [--operations N] [--seed S] [--extent BYTES] [--planted]
  */
@@ -49,7 +50,8 @@ struct actor {
 	struct event *event;
 	int client; /* the member */
 	int pool;   /* its number of the shared pool */
-	uint64_t joins;
+	uint64_t joins, batches;
+	uint8_t (*page)[TMEM_PAGE_SIZE];
 };
 
 static struct rig *rig;
@@ -94,68 +96,138 @@ static void change(struct actor *a, uint32_t round)
 	join(a);
 }
 
+#define BATCH 48u
+
+/* What worker @a does as its event @i: all but when, and with what result. */
+static struct tmem_op choice(struct actor *a, uint64_t *state, uint32_t i, uint8_t *page)
+{
+	struct event *e = &a->event[i];
+	uint32_t dice = (uint32_t)rng_below(state, 100);
+	struct tmem_op op = {.page = page, .count = INDEXES * 5};
+
+	e->name = (uint16_t)rng_below(state, NAMES);
+	e->count = 1;
+	if (dice >= 97) {
+		/* A whole object, or a range in it. */
+		e->name = (uint16_t)(e->name / INDEXES * INDEXES);
+		e->count = INDEXES;
+	}
+	op.handle = handle_of(a, e->name);
+	if (dice < 45) {
+		e->what = DID_PUT;
+		op.code = TMEM_OP_PUT;
+		e->version = (uint64_t)i * THREADS + a->worker + 1;
+		page_fill(page, page_tag((enum page_kind)(PAGE_SAME + dice % 4), e->version));
+	} else if (dice < 93) {
+		e->what = DID_GET;
+		op.code = TMEM_OP_GET;
+	} else if (dice < 97) {
+		e->what = DID_FLUSH;
+		op.code = TMEM_OP_FLUSH;
+	} else if (dice < 98) {
+		e->what = DID_OBJECT;
+		op.code = TMEM_OP_FLUSH_OBJECT;
+	} else {
+		e->what = DID_RANGE;
+		op.code = TMEM_OP_FLUSH_RANGE;
+	}
+	return op;
+}
+
+static int32_t call(const struct actor *a, int by, const struct tmem_op *op)
+{
+	const struct backend *be = rig->backend;
+
+	switch (op->code) {
+	case TMEM_OP_PUT:
+		return be->put(rig, a->worker, by, &op->handle, op->page);
+	case TMEM_OP_GET:
+		return be->get(rig, a->worker, by, &op->handle, op->page);
+	case TMEM_OP_FLUSH:
+		return be->flush(rig, a->worker, by, &op->handle);
+	case TMEM_OP_FLUSH_OBJECT:
+		return be->flush_object(rig, a->worker, by, &op->handle);
+	default:
+		return be->flush_range(rig, a->worker, by, &op->handle, op->count);
+	}
+}
+
+/* The result of event @i, and what came. */
+static void note(struct actor *a, uint32_t i, const struct tmem_op *op)
+{
+	struct event *e = &a->event[i];
+	uint64_t tag;
+
+	e->result = op->result;
+	if (e->what != DID_GET || e->result)
+		return;
+	memcpy(&tag, op->page, sizeof(tag));
+	e->version = page_number_of(tag);
+	if (!page_holds(op->page, tag))
+		FAIL("worker %u, operation %u: a page that nobody put", a->worker, i);
+}
+
+/* Events from @i on, by the client that the first one is of. How many. */
+static uint32_t act_in_a_batch(struct actor *a, uint64_t *state, uint32_t i, uint32_t most)
+{
+	uint32_t count = 1 + (uint32_t)rng_below(state, most < BATCH ? most : BATCH), n;
+	struct tmem_op ops[BATCH];
+	struct event *e;
+	bool shared = false;
+
+	for (n = 0; n < count; n++) {
+		ops[n] = choice(a, state, i + n, a->page[n]);
+		if (!n)
+			shared = is_shared(a->event[i].name);
+		/* Who is no member does the same in a pool of his own. */
+		for (e = &a->event[i + n]; is_shared(e->name) != shared;)
+			e->name = (uint16_t)((e->name + KIND) % NAMES);
+		ops[n].handle = handle_of(a, e->name);
+	}
+	a->event[i].began = tick();
+	rig->backend->batch(rig, a->worker, shared ? a->client : client, ops, count);
+	a->event[i].ended = tick();
+	for (n = 0; n < count; n++) {
+		a->event[i + n].began = a->event[i].began;
+		a->event[i + n].ended = a->event[i].ended;
+		note(a, i + n, &ops[n]);
+	}
+	a->batches++;
+	return count;
+}
+
+static void act_once(struct actor *a, uint64_t *state, uint32_t i)
+{
+	struct event *e = &a->event[i];
+	struct tmem_op op = choice(a, state, i, a->page[0]);
+
+	e->began = tick();
+	op.result = call(a, is_shared(e->name) ? a->client : client, &op);
+	e->ended = tick();
+	note(a, i, &op);
+}
+
 static void *act(void *arg)
 {
 	const struct backend *be = rig->backend;
 	struct actor *a = arg;
 	uint64_t state = a->seed + a->worker * 77;
-	uint8_t page[TMEM_PAGE_SIZE];
-	uint32_t i;
+	uint32_t i = 0, end;
 
-	for (i = 0; i < per_thread; i++) {
-		struct event *e = &a->event[i];
-		uint32_t dice = (uint32_t)rng_below(&state, 100);
-		uint64_t tag;
-
-		e->name = (uint16_t)rng_below(&state, NAMES);
-		e->count = 1;
-		if (dice >= 97) {
-			/* A whole object, or a range in it. */
-			e->name = (uint16_t)(e->name / INDEXES * INDEXES);
-			e->count = INDEXES;
+	while (i < per_thread) {
+		end = i + 1;
+		if (rng_below(&state, 64) == 0)
+			end = i + act_in_a_batch(a, &state, i, per_thread - i);
+		else
+			act_once(a, &state, i);
+		for (; i < end; i++) {
+			if (i % 64 == 0)
+				be->step(rig, a->worker, 2);
+			if (i % 1024 == a->worker)
+				be->reclaim(rig, a->worker, 100000);
+			if (i % 256 == a->worker * 64)
+				change(a, i);
 		}
-		struct tmem_handle h = handle_of(a, e->name);
-		int by = is_shared(e->name) ? a->client : client;
-
-		if (dice < 45) {
-			e->what = DID_PUT;
-			e->version = (uint64_t)i * THREADS + a->worker + 1;
-			tag = page_tag((enum page_kind)(PAGE_SAME + dice % 4), e->version);
-			page_fill(page, tag);
-			e->began = tick();
-			e->result = be->put(rig, a->worker, by, &h, page);
-		} else if (dice < 93) {
-			e->what = DID_GET;
-			e->began = tick();
-			e->result = be->get(rig, a->worker, by, &h, page);
-			if (!e->result) {
-				memcpy(&tag, page, sizeof(tag));
-				e->version = page_number_of(tag);
-				e->ended = tick();
-				if (!page_holds(page, tag))
-					FAIL("worker %u, operation %u: a page that nobody put",
-					     a->worker, i);
-			}
-		} else if (dice < 97) {
-			e->what = DID_FLUSH;
-			e->began = tick();
-			e->result = be->flush(rig, a->worker, by, &h);
-		} else if (dice < 98) {
-			e->what = DID_OBJECT;
-			e->began = tick();
-			e->result = be->flush_object(rig, a->worker, by, &h);
-		} else {
-			e->what = DID_RANGE;
-			e->began = tick();
-			e->result = be->flush_range(rig, a->worker, by, &h, INDEXES * 5);
-		}
-		e->ended = tick();
-		if (i % 64 == 0)
-			be->step(rig, a->worker, 2);
-		if (i % 1024 == a->worker)
-			be->reclaim(rig, a->worker, 100000);
-		if (i % 256 == a->worker * 64)
-			change(a, i);
 	}
 	return NULL;
 }
@@ -275,7 +347,7 @@ static void run(const struct backend *backend, uint64_t seed)
 				  .recode = true};
 	const uint64_t uuid[2] = {1, 2};
 	struct actor actor[THREADS];
-	uint64_t joins = 0;
+	uint64_t joins = 0, batches = 0;
 	uint32_t i;
 
 	snprintf(must_context, sizeof(must_context), "--seed %" PRIu64, seed);
@@ -286,7 +358,8 @@ static void run(const struct backend *backend, uint64_t seed)
 	for (i = 0; i < THREADS; i++) {
 		actor[i] = (struct actor){.worker = i, .seed = seed};
 		actor[i].event = calloc(per_thread, sizeof(struct event));
-		MUST(actor[i].event != NULL);
+		actor[i].page = calloc(BATCH, sizeof(*actor[i].page));
+		MUST(actor[i].event != NULL && actor[i].page != NULL);
 		actor[i].client = rig_client(rig, 0);
 		MUST_EQ(rig->backend->grant(rig, actor[i].client, uuid), 0);
 		join(&actor[i]);
@@ -299,9 +372,11 @@ static void run(const struct backend *backend, uint64_t seed)
 	judge(actor);
 	for (i = 0; i < THREADS; i++) {
 		joins += actor[i].joins;
+		batches += actor[i].batches;
 		free(actor[i].event);
+		free(actor[i].page);
 	}
-	printf("%" PRIu64 " joins\n", joins);
+	printf("%" PRIu64 " joins, %" PRIu64 " batches\n", joins, batches);
 	rig_stop(rig);
 }
 
