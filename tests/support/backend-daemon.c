@@ -80,25 +80,30 @@ static const char *codec_name(uint8_t codec, char text[8])
 	return text;
 }
 
-static struct rig *start(const struct backend *backend, const struct rig_setup *setup)
-{
-	struct daemon_rig *rig = calloc(1, sizeof(*rig));
-
-	if (!rig)
-		return NULL;
-	rig->async = backend == &backend_async;
-	MUST_EQ(pthread_mutex_init(&rig->lock, NULL), 0);
-	captive_start(&rig->captive, setup->capacity, setup->persistent);
-	control_open(&rig->control, rig->captive.control);
-	return &rig->rig;
-}
-
 static struct json_object *ask_figures(struct rig *rig)
 {
 	struct json_object *answer;
 
 	MUST_EQ(control_ask(control_of(rig), &answer, "\"op\":\"stat\""), 0);
 	return answer;
+}
+
+static struct rig *start(const struct backend *backend, const struct rig_setup *setup)
+{
+	struct daemon_rig *rig = calloc(1, sizeof(*rig));
+	struct json_object *answer, *verify;
+
+	if (!rig)
+		return NULL;
+	rig->async = backend == &backend_async;
+	MUST_EQ(pthread_mutex_init(&rig->lock, NULL), 0);
+	captive_start(&rig->captive, setup->capacity, setup->persistent, setup->verify);
+	control_open(&rig->control, rig->captive.control);
+	answer = ask_figures(&rig->rig);
+	verify = json_object_object_get(control_member(answer, "host"), "verify");
+	MUST_EQ(json_object_get_boolean(verify), setup->verify);
+	json_object_put(answer);
+	return &rig->rig;
 }
 
 /* 0: between two answers the daemon looked for background work, and found none. */

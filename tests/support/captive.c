@@ -51,6 +51,10 @@ static void become_daemon(const struct captive *captive, const int leash[2], con
 		_exit(126);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", captive->config);
 	snprintf(bytes, sizeof(bytes), "%" PRIu64, captive->persistent);
+	if (captive->verify) {
+		argv[count++] = "--verify";
+		argv[count++] = "yes";
+	}
 	if (captive->again) {
 		find_directory(captive, directory, sizeof(directory));
 		argv[count++] = "--run-dir";
@@ -100,11 +104,12 @@ static void spawn(struct captive *captive)
 	close(said[0]);
 }
 
-void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent)
+void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent, bool verify)
 {
 	if (!captive_tmemd)
 		FAIL("which tmemd? --tmemd PROGRAM");
 	captive->persistent = persistent;
+	captive->verify = verify;
 	captive->again = false;
 	captive->config = memfd_create("tmemd.conf", MFD_CLOEXEC);
 	MUST(captive->config >= 0);

@@ -21,11 +21,12 @@ struct captive {
 	int config;	   /* what a reload reads, in no directory */
 	char control[128]; /* the path of its control socket */
 	uint64_t persistent;
-	bool again; /* was killed and started again: its directory is ours to remove */
+	bool verify; /* what it gives out */
+	bool again;  /* was killed and started again: its directory is ours to remove */
 };
 
 /* Returns when the control socket is served; dies if that does not come about. */
-void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent);
+void captive_start(struct captive *captive, uint64_t memory, uint64_t persistent, bool verify);
 
 /* Writes down another --memory, for a reload to find. */
 void captive_set_memory(struct captive *captive, uint64_t memory);
