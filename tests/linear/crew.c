@@ -96,14 +96,21 @@ static void beside(struct actor *a, const struct step *step, const void *page)
 	}
 }
 
+static struct tmem_handle handle_of(const struct actor *a, const struct step *step)
+{
+	struct tmem_handle h = a->crew->plan->handle[step->handle];
+
+	h.pool = a->crew->plan->pool[a->worker];
+	return h;
+}
+
 static int call(struct actor *a, const struct step *step, void *page)
 {
 	struct rig *rig = a->crew->rig;
 	const struct backend *be = rig->backend;
 	const int client = a->crew->plan->client[a->worker];
-	struct tmem_handle h = a->crew->plan->handle[step->handle];
+	const struct tmem_handle h = handle_of(a, step);
 
-	h.pool = a->crew->plan->pool[a->worker];
 	switch (step->kind) {
 	case STEP_PUT:
 		return be->put(rig, a->worker, client, &h, page);
@@ -118,6 +125,46 @@ static int call(struct actor *a, const struct step *step, void *page)
 	}
 }
 
+/* Steps from @i on that go in one batch; 0: the step goes by itself. */
+static uint32_t row_at(const struct actor *a, uint32_t i)
+{
+	const struct plan *plan = a->crew->plan;
+	uint32_t most = (uint32_t)(plan->history + a->worker + i) % 5, count = 0;
+
+	if (a->crew->rig->backend != &backend_batch)
+		return 0;
+	while (count < most && i + count < a->steps && is_recorded(&a->step[i + count]))
+		count++;
+	return count;
+}
+
+/* Each of them is carried out at some moment between the batch's call and its return. */
+static void call_row(struct actor *a, uint32_t i, uint32_t count)
+{
+	static const uint32_t codes[] = {[STEP_PUT] = TMEM_OP_PUT,
+					 [STEP_GET] = TMEM_OP_GET,
+					 [STEP_FLUSH] = TMEM_OP_FLUSH,
+					 [STEP_FLUSH_OBJECT] = TMEM_OP_FLUSH_OBJECT,
+					 [STEP_FLUSH_RANGE] = TMEM_OP_FLUSH_RANGE};
+	struct rig *rig = a->crew->rig;
+	struct tmem_op ops[CREW_STEPS];
+	uint32_t n;
+
+	for (n = 0; n < count; n++) {
+		const struct step *step = &a->step[i + n];
+
+		ops[n] = (struct tmem_op){codes[step->kind], 0, handle_of(a, step), step->count,
+					  a->page[i + n]};
+	}
+	for (n = 0; n < count; n++)
+		a->event[i + n].began = tick(a->crew);
+	rig->backend->batch(rig, a->worker, a->crew->plan->client[a->worker], ops, count);
+	for (n = 0; n < count; n++) {
+		a->event[i + n].result = ops[n].result;
+		a->event[i + n].ended = tick(a->crew);
+	}
+}
+
 static void prepare(struct actor *a)
 {
 	uint32_t i;
@@ -128,9 +175,9 @@ static void prepare(struct actor *a)
 
 static void carry_out(struct actor *a)
 {
-	uint32_t i;
+	uint32_t i, row;
 
-	for (i = 0; i < a->steps; i++) {
+	for (i = 0; i < a->steps; i += row ? row : 1) {
 		const struct step *step = &a->step[i];
 		struct event *e = &a->event[i];
 		volatile uint16_t turn = step->pause;
@@ -139,7 +186,10 @@ static void carry_out(struct actor *a)
 			sched_yield();
 		while (turn)
 			turn--;
-		if (is_recorded(step)) {
+		row = row_at(a, i);
+		if (row) {
+			call_row(a, i, row);
+		} else if (is_recorded(step)) {
 			e->began = tick(a->crew);
 			e->result = call(a, step, a->page[i]);
 			e->ended = tick(a->crew);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Few threads that do, at the same time, what a plan says on few handles,
- * and write down when each call began and ended and what it answered.
+ * and write down when each call began and ended and what it answered. Where
+ * the back-end is the one of batches, some calls are of several steps.
  */
 #ifndef TESTS_LINEAR_CREW_H
 #define TESTS_LINEAR_CREW_H
