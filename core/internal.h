@@ -461,7 +461,6 @@ struct extent *tmem_heap_free_locked(struct heap *heap, uint64_t slot, uint32_t 
 uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_t word);
 uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length);
 void tmem_heap_untally_locked(struct heap *heap, uint64_t place);
-void tmem_heap_free_pending(const struct pending *pending, uint32_t first, uint32_t last);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
 void tmem_heap_grown_locked(struct heap *heap, uint64_t bytes);
