@@ -129,6 +129,9 @@ static uint32_t take_locked(struct slab *slab)
 	}
 	slab->free = tmem_load((uint32_t *)tmem_slab_at(slab, number));
 	slab->free_count--;
+	/* The next one to be taken: what it links to would be waited for under the lock. */
+	if (slab->free)
+		tmem_prefetch_write(tmem_slab_at(slab, slab->free));
 	return number;
 }
 
