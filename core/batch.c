@@ -112,6 +112,15 @@ static void to_page(const struct ahead *ahead)
 		tmem_prefetch(ahead->data + i);
 }
 
+/* Whether the way is known, and the pool has not ended since: its pages go by and by. */
+static inline int is_still(const struct ahead *ahead)
+{
+	const struct pool *pool = ahead->access.pool;
+
+	return ahead->is_known && tmem_load_acquire(&pool->state) == POOL_ALIVE &&
+	       tmem_load(&pool->serial) == ahead->access.key.pool;
+}
+
 static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const struct tmem_op *op,
 		   struct ahead *ahead)
 {
@@ -119,7 +128,7 @@ static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const
 	case TMEM_OP_PUT:
 		return tmem_put(client, worker, &op->handle, op->page);
 	case TMEM_OP_GET:
-		if (tmem_likely(ahead && ahead->is_known))
+		if (tmem_likely(ahead && is_still(ahead)))
 			return tmem_get_found(worker, ahead, op->page);
 		return tmem_get(client, worker, &op->handle, op->page);
 	case TMEM_OP_FLUSH:
@@ -149,7 +158,7 @@ static uint32_t puts_at(const struct batch *batch, uint32_t i)
 	uint32_t end = i;
 
 	while (end < batch->end && ops[end].code == TMEM_OP_PUT &&
-	       ops[end].handle.pool == ops[i].handle.pool && ahead_of(batch, end)->is_known)
+	       ops[end].handle.pool == ops[i].handle.pool && is_still(ahead_of(batch, end)))
 		end++;
 	return end - i;
 }
