@@ -145,9 +145,9 @@ static struct extent *end_locked(struct heap *heap, struct extent *extent, struc
 static uint64_t word_at(const struct extent *extent, uint32_t piece, uint32_t word)
 {
 	/* Whoever has the extent back writes to it meanwhile. */
-	return tmem_load((const uint64_t *)(const void *)(extent->base +
-							  (size_t)piece * TMEM_LENT_UNIT +
-							  (size_t)word * sizeof(uint64_t)));
+	return tmem_load((const tmem_word *)(const void *)(extent->base +
+							   (size_t)piece * TMEM_LENT_UNIT +
+							   (size_t)word * sizeof(uint64_t)));
 }
 
 static uint16_t find_word(const struct extent *extent, uint32_t piece)
