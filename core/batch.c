@@ -87,9 +87,9 @@ static void to_header(const struct tmem_engine *engine, const struct tmem_op *op
 	if (!ahead->is_known || !ahead->sought.slot)
 		return;
 	slot = tmem_load(ahead->sought.slot);
-	if (!(slot & SLOT_PRESENT))
+	extent = tmem_extent_near(engine, slot);
+	if (!extent)
 		return;
-	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
 	unit = tmem_place_unit(SLOT_PLACE(slot));
 	headers = tmem_load(&extent->headers);
 	data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;

@@ -29,6 +29,23 @@ static void give_records(struct tmem_engine *engine, struct extent *extent)
 }
 
 /*
+ * Where a slot leads that is read without its shard's lock, to prefetch by:
+ * its leaf may have been given back meanwhile, and hold a slab's link. NULL:
+ * nowhere.
+ */
+struct extent *tmem_extent_near(const struct tmem_engine *engine, uint64_t slot)
+{
+	const struct slab *slab = &engine->slab[SLAB_EXTENT];
+	uint32_t number = tmem_place_extent(SLOT_PLACE(slot));
+	struct extent *extent;
+
+	if (!(slot & SLOT_PRESENT) || !number || number >= tmem_load_acquire(&slab->issued))
+		return NULL;
+	extent = tmem_extent(engine, number);
+	return tmem_likely(tmem_load(&extent->base) != NULL) ? extent : NULL;
+}
+
+/*
  * A new extent for @heap, EXTENT_NONE, in no list. @headers, @bins: which
  * shapes it can take on. NULL: no memory. The caller holds no lock.
  */

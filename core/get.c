@@ -33,11 +33,15 @@ int tmem_hold(uint32_t *hold, struct extent *extent)
  */
 static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 {
-	struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
+	struct extent *extent = tmem_extent_near(engine, value);
 	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), length = SLOT_LENGTH(value), i;
-	const unsigned char *data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
-	struct block *headers = tmem_load(&extent->headers);
+	const unsigned char *data;
+	struct block *headers;
 
+	if (tmem_unlikely(!extent))
+		return;
+	data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
+	headers = tmem_load(&extent->headers);
 	tmem_prefetch(data);
 	if (headers) {
 		tmem_prefetch_write(&headers[unit / TMEM_PAGE_UNITS]);
@@ -214,8 +218,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		return err;
 	tmem_slot_seek(worker, access.home, &access.key, &sought);
 	value = sought.slot ? tmem_load(sought.slot) : 0;
-	if (tmem_likely(value))
-		prefetch(worker->engine, value);
+	prefetch(worker->engine, value);
 	return get(worker, &access, &sought, page);
 }
 

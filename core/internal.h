@@ -388,6 +388,7 @@ static inline struct extent *tmem_extent(const struct tmem_engine *engine, uint3
 	return tmem_record_at(&engine->slab[SLAB_EXTENT], number, sizeof(struct extent));
 }
 
+struct extent *tmem_extent_near(const struct tmem_engine *engine, uint64_t slot);
 struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *worker,
 				struct heap *heap, uint32_t size, int headers, int bins);
 void tmem_extent_close(struct tmem_engine *engine, struct extent *extent);
