@@ -156,6 +156,39 @@ static void a_pool_that_stays_has_all(enum tmem_op_code code)
 	stop();
 }
 
+/*
+ * The first operation takes the place of a narrow leaf, between the look for
+ * the slots of the last ones and the look at what these hold.
+ */
+static void a_leaf_that_was_given_back_leads_nowhere(void)
+{
+	static unsigned char page[3 * TMEM_RUN][TMEM_PAGE_SIZE];
+	struct tmem_op ops[3 * TMEM_RUN];
+	struct tmem_handle h;
+	uint32_t i;
+
+	start();
+	for (i = 0; i < TMEM_LEAF_SMALL; i++) {
+		page_fill(page[0], page_tag(PAGE_RANDOM, i));
+		h = handle(0);
+		h.index = TMEM_GROUP_PAGES + i;
+		MUST_EQ(tmem_put(client, worker, &h, page[0]), 0);
+	}
+	for (i = 0; i < 3 * TMEM_RUN; i++) {
+		ops[i] = (struct tmem_op){.code = i ? TMEM_OP_GET : TMEM_OP_PUT,
+					  .handle = handle(0),
+					  .page = page[i]};
+		ops[i].handle.index = TMEM_GROUP_PAGES + (i ? i - 2 * TMEM_RUN : 60);
+	}
+	tmem_batch(client, worker, ops, 3 * TMEM_RUN);
+	MUST_EQ(ops[0].result, 0);
+	for (i = 1; i < 3 * TMEM_RUN; i++)
+		MUST_EQ(ops[i].result, i < 2 * TMEM_RUN ? -TMEM_ENOENT : 0);
+	for (i = 0; i < TMEM_LEAF_SMALL; i++)
+		MUST(page_holds(page[2 * TMEM_RUN + i], page_tag(PAGE_RANDOM, i)));
+	stop();
+}
+
 int main(void)
 {
 	static const enum tmem_op_code codes[] = {TMEM_OP_GET, TMEM_OP_PUT, TMEM_OP_FLUSH};
@@ -165,6 +198,7 @@ int main(void)
 		a_pool_that_stays_has_all(codes[i]);
 		an_ended_pool_has_nothing(codes[i]);
 	}
-	printf("batch: 6 passed, 0 failed\n");
+	a_leaf_that_was_given_back_leads_nowhere();
+	printf("batch: 7 passed, 0 failed\n");
 	return 0;
 }
