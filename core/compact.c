@@ -143,7 +143,10 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 		/* Another worker is at it, or a reader keeps the last one from being the spare. */
 		units = heap->extent_bytes != 0;
 		tmem_unlock(&heap->lock);
-		tmem_cpu_relax();
+		/* A look is a try: all of them would be over before the other has moved a page. */
+		do
+			tmem_cpu_relax();
+		while (tmem_load(&heap->moving_from));
 		/* No extent at all: whoever has an allocation has some, and a spare. */
 		return units ? 0 : -TMEM_ENOSPC;
 	}
@@ -154,7 +157,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	}
 	to = tmem_extent(engine, heap->spare);
 	heap->spare = 0;
-	heap->moving_from = from->number;
+	tmem_store(&heap->moving_from, from->number);
 	heap->moving_to = to->number;
 	from->moving = 1;
 	to->moving = 1;
@@ -173,7 +176,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 		tmem_store(&tmem_block(to, filled)->tag, units);
 	to->moving = 0;
 	tmem_pack_rebuild_locked(heap, to);
-	heap->moving_from = 0;
+	tmem_store(&heap->moving_from, 0u);
 	heap->moving_to = 0;
 	heap->compacted++;
 	if (!from->live) {

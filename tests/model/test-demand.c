@@ -51,6 +51,7 @@ static struct rig *rig;
 static int client, keeper;
 static uint32_t pool, kept_pool, rounds = 60;
 static struct actor actors[THREADS];
+static bool ephemeral_only;	   /* no persistent pages beside */
 static pthread_barrier_t together; /* each round: nobody asks memory back before the others know */
 
 static struct tmem_handle handle_of(const struct actor *a, uint32_t i)
@@ -244,7 +245,8 @@ static void *act(void *arg)
 		for (i = 0; i < PAGES; i++)
 			if (rng_below(&a->state, 2))
 				flush(a, i);
-		fill_and_thin_out(a, round);
+		if (!ephemeral_only)
+			fill_and_thin_out(a, round);
 		/* What is left is moved, while it is put again, taken out and flushed. */
 		for (i = 0; i < PAGES; i++) {
 			uint32_t which = (uint32_t)rng_below(&a->state, PAGES);
@@ -257,7 +259,9 @@ static void *act(void *arg)
 			else if (rng_below(&a->state, 8) == 0)
 				get(a, which, asked);
 			which = (uint32_t)rng_below(&a->state, KEPT);
-			if (a->kept[which] && rng_below(&a->state, 3) == 0)
+			if (ephemeral_only)
+				;
+			else if (a->kept[which] && rng_below(&a->state, 3) == 0)
 				keep(a, which);
 			else if (rng_below(&a->state, 16) == 0)
 				let_go(a, which);
@@ -271,7 +275,7 @@ static void *act(void *arg)
 	}
 	for (i = 0; i < PAGES; i++)
 		get(a, i, true);
-	for (i = 0; i < KEPT; i++)
+	for (i = 0; i < KEPT && !ephemeral_only; i++)
 		look(a, i);
 	return NULL;
 }
@@ -292,8 +296,12 @@ int main(int argc, char **argv)
 			seed = strtoull(argv[i + 1], NULL, 0);
 		else if (!strcmp(argv[i], "--lend") && argv[i + 1])
 			setup.lend = strtoul(argv[i + 1], NULL, 0) != 0;
+		else if (!strcmp(argv[i], "--ephemeral") && argv[i + 1])
+			ephemeral_only = strtoul(argv[i + 1], NULL, 0) != 0;
 		else
-			return fprintf(stderr, "usage: %s [--rounds N] [--seed S] [--lend 1]\n",
+			return fprintf(stderr,
+				       "usage: %s [--rounds N] [--seed S] [--lend 1] [--ephemeral "
+				       "1]\n",
 				       argv[0]),
 			       2;
 	printf("seed %llu\n", (unsigned long long)seed);
@@ -332,6 +340,10 @@ int main(int argc, char **argv)
 		stats = rig_stats(rig, client, -1);
 	}
 	MUST(stats.pages_moved > 10 * rounds && stats.extents_vacated > rounds / 4);
+	if (ephemeral_only) {
+		rig_stop(rig);
+		return 0;
+	}
 	MUST(kept.pages_moved > 10 * rounds && kept.extents_vacated > rounds / 4);
 	/* Hardly one page more than once: most extents that go were empty. */
 	MUST_LE(kept.pages_moved, (uint64_t)rounds * KEPT * THREADS / 8);
