@@ -330,7 +330,7 @@ struct heap {
 	uint64_t wanted; /* persistent: bytes of extents that the allocation needs, and the spare */
 	uint32_t surplus;     /* persistent: 1 while it may have more; read without */
 	uint32_t has_spare;   /* it has one, at work or not */
-	uint32_t moving_from; /* extents that compaction is at; 0: none */
+	uint32_t moving_from; /* extents that compaction is at; 0: none; read without, to wait */
 	uint32_t moving_to;
 	uint64_t bins_used[TMEM_BINS / 64];
 	uint32_t bin[TMEM_BINS]; /* first extent with a free block in it; 0: none */
