@@ -109,7 +109,7 @@ static void nobody_waits_for_it(void **state)
 /* A process of its own: no stack of a thread is kept from before. */
 static void without_a_thread_nothing_begins(void **state)
 {
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !UNDER_ASAN && !UNDER_TSAN
 	struct scene scene = {.policy = -1};
 	struct trainer *trainer;
 	struct rlimit limit, none;

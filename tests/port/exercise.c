@@ -88,7 +88,7 @@ const char *exercise_run(const struct exercise *exercise)
 			exercise->ops->extent_free(exercise->host, fresh.kind, fresh.at,
 						   fresh.size);
 			out -= fresh.size;
-#if !defined(UNDER_TSAN)
+#if !UNDER_TSAN
 			/* It stays readable; a race, where another thread owns it by now. */
 			(void)*(volatile unsigned char *)fresh.at;
 #endif

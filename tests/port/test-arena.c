@@ -231,10 +231,9 @@ static void freed_memory_is_the_kernels(void **state)
 		fill_and_free(arena, kind, extent);
 		before = resident();
 		fill_and_free(arena, kind, extent);
-#if !defined(UNDER_TSAN)
-		/* That sanitizer's shadow of what was written stays resident. */
-		assert_true(resident() <= before + 4 * MIB);
-#endif
+		/* ThreadSanitizer's shadow of what was written stays resident. */
+		if (!UNDER_TSAN)
+			assert_true(resident() <= before + 4 * MIB);
 		for (i = 0; i < 32; i++)
 			assert_int_equal(extent[i][i * 4096 + 5], 0);
 		tmem_arena_destroy(arena);
@@ -352,7 +351,7 @@ static void misuse_panics(void **state)
 	tmem_arena_destroy(arena);
 }
 
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !UNDER_ASAN && !UNDER_TSAN
 
 /* In a process of its own: without privileges, the limit on locked memory holds. */
 static int locked_child(void)
@@ -512,7 +511,7 @@ int main(void)
 		cmocka_unit_test(lent_memory_is_taken_until_it_is_kept),
 		cmocka_unit_test(persistent_memory_is_not_lent),
 		cmocka_unit_test(misuse_panics),
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !UNDER_ASAN && !UNDER_TSAN
 		/* These sanitizers make mlock() do nothing. */
 		cmocka_unit_test(persistent_memory_is_locked_or_refused),
 		cmocka_unit_test(a_locked_process_scrubs_too),

@@ -164,7 +164,7 @@ static void copy_out_copies_one_page(void **state)
 	}
 }
 
-#if !defined(UNDER_TSAN)
+#if !UNDER_TSAN
 
 static volatile int stop;
 
@@ -232,7 +232,7 @@ int main(void)
 		cmocka_unit_test(copy_in_judges_every_word_at_any_alignment),
 		cmocka_unit_test(broken_copies_are_noticed),
 		cmocka_unit_test(copy_out_copies_one_page),
-#if !defined(UNDER_TSAN)
+#if !UNDER_TSAN
 		cmocka_unit_test(verdict_is_about_what_arrived),
 #endif
 	};

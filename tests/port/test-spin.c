@@ -71,7 +71,7 @@ static void locks_exclude(void **state)
 	assert_int_equal(count_together(), (unsigned long)THREADS * ROUNDS);
 }
 
-#if !defined(UNDER_TSAN)
+#if !UNDER_TSAN
 static void counting_without_a_lock_is_noticed(void **state)
 {
 	(void)state;
@@ -108,7 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locks_exclude),
-#if !defined(UNDER_TSAN)
+#if !UNDER_TSAN
 		cmocka_unit_test(counting_without_a_lock_is_noticed),
 #endif
 		cmocka_unit_test(a_free_lock_is_not_held),
