@@ -170,7 +170,7 @@ static void flush_groups_and_edges(struct tmem_worker *worker, struct pool *pool
 		flush_edge(worker, pool, handle, high--, 0, to);
 	if (low > high)
 		return;
-	if (tmem_spares_fill(worker, pool, TMEM_SPARE_NODES)) {
+	if (tmem_spares_fill(worker, pool)) {
 		flush_groups(worker, pool, handle, key, low, high);
 		return;
 	}

@@ -638,7 +638,8 @@ uint32_t tmem_object_split(struct tmem_worker *worker, struct pool *pool, const 
 void tmem_object_bury(struct tmem_worker *worker, struct pool *pool, uint32_t number);
 
 /* spares.c: without locks, but for the two that say so */
-int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool, uint32_t nodes);
+int tmem_spares_suffice(const struct tmem_worker *worker, const struct pool *pool);
+int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool);
 uint32_t tmem_spare_locked(struct tmem_worker *worker, uint32_t slab);
 void tmem_discard_locked(struct tmem_worker *worker, uint32_t slab, uint32_t number);
 void tmem_spares_do_settle(struct tmem_worker *worker, struct pool *pool);

@@ -307,7 +307,8 @@ static uint32_t growth_locked(const struct tmem_engine *engine, const struct obj
  * The handle's slot, made from the worker's spares, and its object. In a
  * persistent pool the slot's records and @bytes for its block go on the bill.
  * NULL with *@err set: -TMEM_ENODEV, the pool is being destroyed;
- * -TMEM_ENOSPC, over the allocation. The shard is locked.
+ * -TMEM_ENOSPC, over the allocation; -TMEM_ENOMEM, the spares do not suffice.
+ * The shard is locked.
  */
 tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 			  uint64_t bytes, uint32_t *number, int *err)
@@ -321,6 +322,9 @@ tmem_word *tmem_slot_make(struct tmem_worker *worker, struct pool *pool, const s
 	*err = -TMEM_ENODEV;
 	tmem_lock(&stripe->lock);
 	if (tmem_load(&pool->serial) != key->pool || tmem_load(&pool->state) != POOL_ALIVE)
+		goto out;
+	*err = -TMEM_ENOMEM;
+	if (tmem_unlikely(!tmem_spares_suffice(worker, pool)))
 		goto out;
 	bucket = tmem_directory_bucket(pool, key->hash);
 	*number = tmem_tree_find(pool->objects, *bucket, &key->id, &worker->touched);

@@ -105,7 +105,7 @@ static int have_spares(struct tmem_worker *worker, const struct access *access)
 	struct pool *pool = access->home;
 	uint32_t try;
 
-	for (try = 0; tmem_spares_fill(worker, pool, TMEM_SPARE_NODES); try++) {
+	for (try = 0; tmem_spares_fill(worker, pool); try++) {
 		if (try == EVICTIONS || (pool->flags & TMEM_POOL_PERSISTENT))
 			return -TMEM_ENOMEM;
 		if (!tmem_sweep_client(pool->client, worker, 2) &&
@@ -156,8 +156,13 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 	pay_sweep(client, worker, home, 1);
 	tmem_directory_prefetch(home, access->key.hash);
 	err = have_spares(worker, access);
-	if (tmem_likely(!err))
-		err = stage(worker, access, page, &reserve, &slot);
+	/* A page that replaces another one needs none: it is never refused for want of them. */
+	if (tmem_unlikely(err)) {
+		tmem_slot_seek(worker, home, &access->key, &sought);
+		if (!sought.slot)
+			return err;
+	}
+	err = stage(worker, access, page, &reserve, &slot);
 	if (tmem_unlikely(err))
 		return err;
 	tmem_slot_seek(worker, home, &access->key, &sought);
@@ -257,7 +262,7 @@ uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, st
 				 ops[copied].page))
 			break;
 	tmem_copy_done();
-	for (i = 0; i < copied && !tmem_spares_fill(worker, home, TMEM_SPARE_NODES); i++) {
+	for (i = 0; i < copied && !tmem_spares_fill(worker, home); i++) {
 		/* The records of those before may have gone past it. */
 		if (tmem_unlikely(i && is_over_cap(client)))
 			break;

@@ -24,20 +24,31 @@ static int fill_spare(struct tmem_worker *worker, uint32_t slab, uint32_t count,
 	return 0;
 }
 
-/* All that one operation on @pool may need, and @nodes nodes. 0 or -TMEM_ENOMEM. */
-int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool, uint32_t nodes)
+static uint32_t objects_of(const struct pool *pool)
 {
-	int promised = !!(pool->flags & TMEM_POOL_PERSISTENT);
-	uint32_t objects = promised ? SLAB_OBJECT_P : SLAB_OBJECT_E;
+	return pool->flags & TMEM_POOL_PERSISTENT ? SLAB_OBJECT_P : SLAB_OBJECT_E;
+}
+
+/* Whether the worker has all that one operation on @pool may need. */
+int tmem_spares_suffice(const struct tmem_worker *worker, const struct pool *pool)
+{
 	const uint32_t *count = worker->spares.count;
 
-	if (tmem_likely(count[objects] && count[SLAB_LEAF] && count[SLAB_LEAF_SMALL] &&
-			count[SLAB_NODE] >= nodes))
+	return count[objects_of(pool)] && count[SLAB_LEAF] && count[SLAB_LEAF_SMALL] &&
+	       count[SLAB_NODE] >= TMEM_SPARE_NODES;
+}
+
+/* All that one operation on @pool may need. 0 or -TMEM_ENOMEM. */
+int tmem_spares_fill(struct tmem_worker *worker, const struct pool *pool)
+{
+	int promised = !!(pool->flags & TMEM_POOL_PERSISTENT);
+
+	if (tmem_likely(tmem_spares_suffice(worker, pool)))
 		return 0;
-	if (fill_spare(worker, objects, 1, promised) ||
+	if (fill_spare(worker, objects_of(pool), 1, promised) ||
 	    fill_spare(worker, SLAB_LEAF, 1, promised) ||
 	    fill_spare(worker, SLAB_LEAF_SMALL, 1, promised) ||
-	    fill_spare(worker, SLAB_NODE, nodes, promised))
+	    fill_spare(worker, SLAB_NODE, TMEM_SPARE_NODES, promised))
 		return -TMEM_ENOMEM;
 	return 0;
 }

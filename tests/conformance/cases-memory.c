@@ -625,6 +625,29 @@ static void duplicate_put_without_memory_empties(const struct backend *backend)
 	rig_stop(rig);
 }
 
+/* Pages that lie as sparsely as can be have used up all records: no new one, but each may change. */
+static void duplicate_put_needs_no_records(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 0, 1);
+	int b = rig_client(rig, 4 * MIB);
+	uint32_t q = rig_pool(rig, b, TMEM_POOL_PERSISTENT), i, count = 0;
+
+	rig->backend->starve(rig, 1, true);
+	while (!rig_put(rig, b, rig_handle(q, count, 1 << 20), page_tag(PAGE_ZERO, count)))
+		count++;
+	rig->backend->starve(rig, 0, false);
+	MUST_LE(10, count);
+	MUST_EQ(rig_stats(rig, b, -1).puts_no_room, 1);
+	MUST_EQ(rig_stats(rig, b, -1).persistent_pages, count);
+	rig->backend->starve(rig, 1, true);
+	for (i = 0; i < count; i++)
+		MUST_EQ(rig_put(rig, b, rig_handle(q, i, 1 << 20), page_tag(PAGE_RANDOM, i)), 0);
+	rig->backend->starve(rig, 0, false);
+	for (i = 0; i < count; i++)
+		MUST_EQ(rig_get(rig, b, rig_handle(q, i, 1 << 20), page_tag(PAGE_RANDOM, i)), 1);
+	rig_stop(rig);
+}
+
 static void client_s_end_gives_everything_back(const struct backend *backend)
 {
 	struct rig *rig = case_start(backend, 0, 1);
@@ -732,6 +755,8 @@ const struct conformance_case cases_memory[] = {
 	{"3.7", "host-that-gives-no-more", NEEDS | CAN_STARVE, host_that_gives_no_more},
 	{"3.2", "duplicate-put-without-memory-empties", NEEDS | CAN_STARVE,
 	 duplicate_put_without_memory_empties},
+	{"3.2", "duplicate-put-needs-no-records", NEEDS | CAN_STARVE,
+	 duplicate_put_needs_no_records},
 	{"1", "client-s-end-gives-everything-back", NEEDS, client_s_end_gives_everything_back},
 	{"3.13", "same-filled-pages-age-like-others", NEEDS, same_filled_pages_age_like_others},
 	{"2", "client-config-is-judged", NEEDS, client_config_is_judged},
