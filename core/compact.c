@@ -13,7 +13,8 @@
  * the end. The work is bounded by one extent.
  *
  * A block moves as a put replaces it: copied whole, then its slot turned
- * under its group's lock. Readers that have the old copy pinned keep it.
+ * under its group's lock. Readers that have the old copy pinned keep it,
+ * and the extent is no spare before they are done.
  */
 #include "internal.h"
 
@@ -128,6 +129,22 @@ static uint32_t move_all(struct heap *heap, struct tmem_worker *worker, struct e
 }
 
 /*
+ * The spare is in use: another worker moves blocks into it, or a reader has
+ * not left the extent that was emptied last. Either takes no longer than some
+ * pages are copied; a caller that came back at once would use up all its tries
+ * meanwhile. 0: there is none to wait for, since the heap has no extents.
+ */
+static int wait_for_spare_locked(struct heap *heap)
+{
+	while (heap->has_spare && !heap->spare) {
+		tmem_unlock(&heap->lock);
+		tmem_cpu_relax();
+		tmem_lock(&heap->lock);
+	}
+	return heap->has_spare;
+}
+
+/*
  * Makes one extent's free bytes whole. 0: try again to find room;
  * -TMEM_ENOMEM: there is nothing to gain; -TMEM_ENOSPC: the allocation is 0.
  * No lock held.
@@ -137,18 +154,13 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	struct tmem_engine *engine = heap->client->engine;
 	struct extent *from, *to;
 	uint32_t filled, units;
+	int has_spare;
 
 	tmem_lock(&heap->lock);
 	if (!heap->spare) {
-		/* Another worker is at it, or a reader keeps the last one from being the spare. */
-		units = heap->extent_bytes != 0;
+		has_spare = wait_for_spare_locked(heap);
 		tmem_unlock(&heap->lock);
-		/* A look is a try: all of them would be over before the other has moved a page. */
-		do
-			tmem_cpu_relax();
-		while (tmem_load(&heap->moving_from));
-		/* No extent at all: whoever has an allocation has some, and a spare. */
-		return units ? 0 : -TMEM_ENOSPC;
+		return has_spare ? 0 : -TMEM_ENOSPC;
 	}
 	from = choose_locked(heap);
 	if (!from) {

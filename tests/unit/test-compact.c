@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Room that lies scattered is made whole while a reader keeps one block: the
+ * extent that was emptied around it is no spare before the reader is done,
+ * and a put that needs one waits for that, and is not refused.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <tmem/engine.h>
+
+#include "glue.h"
+#include "internal.h"
+#include "must.h"
+
+#define MIB	   (1u << 20)
+#define CODEC_HEAD 9 /* the codec's id */
+#define SMALL	   1000u
+#define LARGE	   3000u
+#define HOLES	    3u /* one page in so many stays: those between are not one large hole */
+#define MOST	   4000u /* pages that are put, at most */
+#define STANDSTILL 20	 /* ms without a put: the one that is under way waits */
+
+static void *host;
+static struct tmem_engine *engine;
+static struct tmem_worker *worker, *other;
+static struct tmem_client *client;
+static uint32_t pool;
+static uint32_t returned; /* puts, about */
+static enum { NOBODY, EXPECTED, READING, LET_GO } reader;
+
+/* A page's first word says how many of its bytes are stored; the others are 0. */
+static uint32_t compress(const struct tmem_codec *codec, void *work, const void *page, void *dst,
+			 uint32_t room)
+{
+	uint32_t length;
+
+	(void)codec, (void)work;
+	memcpy(&length, page, sizeof(length));
+	if (length > room)
+		return 0;
+	memcpy(dst, page, length);
+	return length;
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec time = {0, ms * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+static int decompress(const struct tmem_codec *codec, void *work, const void *src, uint32_t length,
+		      void *page)
+{
+	(void)codec, (void)work;
+	memset(page, 0, TMEM_PAGE_SIZE);
+	memcpy(page, src, length);
+	if (tmem_load_acquire(&reader) == EXPECTED)
+		tmem_store_release(&reader, READING);
+	while (tmem_load_acquire(&reader) == READING)
+		pause_ms(1);
+	return 0;
+}
+
+static const struct tmem_codec head = {
+	.id = CODEC_HEAD, .name = "head", .compress = compress, .decompress = decompress};
+
+static void start(void)
+{
+	static const struct tmem_codec *const codecs[] = {&head};
+	struct tmem_config config = {.size = sizeof(config),
+				     .workers = 2,
+				     .extent_size = 65536,
+				     .capacity = 32u * MIB,
+				     .codec_count = 1,
+				     .codecs = codecs,
+				     .host_ops = glue_ops()};
+	struct tmem_client_config settings = {.size = sizeof(settings),
+					      .codec = CODEC_HEAD,
+					      .allocation = MIB,
+					      .pages_per_object = MOST};
+	struct tmem_pool_config shape = {.size = sizeof(shape), .flags = TMEM_POOL_PERSISTENT};
+	int number;
+
+	host = glue_create(64u * MIB);
+	config.host = host;
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_worker_create(engine, &other), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &settings, &client), 0);
+	number = tmem_pool_create(client, worker, &shape);
+	MUST(number >= 0);
+	pool = (uint32_t)number;
+}
+
+static void stop(void)
+{
+	const char *what = NULL;
+
+	if (tmem_engine_check(engine, &what))
+		FAIL("check: %s", what);
+	tmem_client_destroy(client, worker);
+	tmem_worker_destroy(other);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+	MUST(glue_destroy(host) == NULL);
+}
+
+static struct tmem_handle handle(uint32_t i)
+{
+	struct tmem_handle handle = {.pool = pool, .index = i};
+
+	return handle;
+}
+
+static void fill_page(uint32_t *page, uint32_t i, uint32_t length)
+{
+	memset(page, 0, TMEM_PAGE_SIZE);
+	memset(page, (int)i, length);
+	page[0] = length;
+	page[1] = i;
+}
+
+static int put(uint32_t i, uint32_t length)
+{
+	static uint32_t page[TMEM_PAGE_SIZE / 4];
+	struct tmem_handle h = handle(i);
+
+	fill_page(page, i, length);
+	return tmem_put(client, worker, &h, page);
+}
+
+static void look(struct tmem_worker *by, uint32_t i, uint32_t length)
+{
+	uint32_t page[TMEM_PAGE_SIZE / 4], expected[TMEM_PAGE_SIZE / 4];
+	struct tmem_handle h = handle(i);
+
+	fill_page(expected, i, length);
+	MUST_EQ(tmem_get(client, by, &h, page), 0);
+	MUST(!memcmp(page, expected, TMEM_PAGE_SIZE));
+}
+
+static void *read_slowly(void *index)
+{
+	look(other, *(uint32_t *)index, SMALL);
+	return NULL;
+}
+
+/* Lets the reader go when no put has returned for a while. */
+static void *let_go(void *unused)
+{
+	uint32_t seen, still = 0;
+
+	while (still < STANDSTILL) {
+		seen = tmem_load(&returned);
+		pause_ms(1);
+		still = seen == tmem_load(&returned) ? still + 1 : 0;
+	}
+	tmem_store_release(&reader, LET_GO);
+	return unused;
+}
+
+static bool stays(uint32_t i)
+{
+	return i % HOLES == 0;
+}
+
+/* Pages until the allocation is full, most of which leave again: how many there were. */
+static uint32_t fill_with_holes(void)
+{
+	uint32_t count = 0, i;
+
+	while (!put(count, SMALL))
+		MUST(++count < MOST);
+	for (i = 0; i < count; i++) {
+		struct tmem_handle h = handle(i);
+
+		if (!stays(i))
+			MUST_EQ(tmem_flush(client, worker, &h), 1);
+	}
+	return count;
+}
+
+/* A page in the extent that is emptied first. */
+static uint32_t page_to_move(void)
+{
+	const struct heap *heap = &client->heap[1];
+	const struct extent *extent;
+	uint32_t class = TMEM_HEAP_CLASSES - 1, unit = 0;
+	const struct block *block;
+
+	while (!heap->packed[class])
+		class --;
+	MUST(class);
+	extent = tmem_extent(engine, heap->packed[class]);
+	while (!((block = tmem_block(extent, unit))->tag & TAG_USED))
+		unit += block->tag & TAG_UNITS;
+	MUST(stays(block->index));
+	return block->index;
+}
+
+static void put_waits_for_a_reader(void)
+{
+	uint32_t count, slow_page, put_again = 0, i;
+	pthread_t slow, usher;
+
+	start();
+	count = fill_with_holes();
+	slow_page = page_to_move();
+	tmem_store_release(&reader, EXPECTED);
+	MUST_EQ(pthread_create(&slow, NULL, read_slowly, &slow_page), 0);
+	while (tmem_load_acquire(&reader) != READING)
+		pause_ms(1);
+	MUST_EQ(pthread_create(&usher, NULL, let_go, NULL), 0);
+	/* Larger ones, nearly as many bytes as those that went. */
+	for (i = 0; put_again + LARGE < (count - count / HOLES) * SMALL; i++)
+		if (!stays(i)) {
+			MUST_EQ(put(i, LARGE), 0);
+			tmem_store(&returned, i);
+			put_again += LARGE;
+		}
+	/* It was let go because a put waited, before all were done. */
+	MUST_EQ(tmem_load_acquire(&reader), LET_GO);
+	MUST_EQ(pthread_join(usher, NULL), 0);
+	MUST_EQ(pthread_join(slow, NULL), 0);
+	while (i--)
+		look(worker, i, stays(i) ? SMALL : LARGE);
+	stop();
+}
+
+int main(void)
+{
+	put_waits_for_a_reader();
+	puts("ok");
+	return 0;
+}
