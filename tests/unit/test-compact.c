@@ -18,7 +18,7 @@
 #define CODEC_HEAD 9 /* the codec's id */
 #define SMALL	   1000u
 #define LARGE	   3000u
-#define HOLES	    3u /* one page in so many stays: those between are not one large hole */
+#define HOLES	   3u	 /* one page in so many stays: those between are not one large hole */
 #define MOST	   4000u /* pages that are put, at most */
 #define STANDSTILL 20	 /* ms without a put: the one that is under way waits */
 
