@@ -6,6 +6,9 @@
  */
 #include "internal.h"
 
+/* Dead entries of put order that one drop passes: more than the last one left behind. */
+#define DROP_LOOKS 4096u
+
 static void subtract_locked(struct heap *heap, struct extent *extent)
 {
 	uint32_t i;
@@ -107,10 +110,11 @@ static uint32_t listed_locked(struct heap *heap, uint32_t turn)
  */
 static uint32_t droppable(struct heap *heap, uint32_t try)
 {
-	uint32_t birth, number = try ? 0 : tmem_place_extent(tmem_order_oldest(heap, &birth));
 	struct extent *extent;
-	uint32_t state;
+	uint32_t birth, state, number = 0;
 
+	if (!try)
+		number = tmem_place_extent(tmem_order_oldest(heap, DROP_LOOKS, &birth));
 	tmem_lock(&heap->lock);
 	if (number) {
 		extent = tmem_extent(heap->client->engine, number);

@@ -541,7 +541,7 @@ struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place);
 int tmem_order_room_locked(const struct heap *heap);
 void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time);
 int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uint32_t *touched);
-uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth);
+uint64_t tmem_order_oldest(struct heap *heap, uint32_t most, uint32_t *birth);
 uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
 void tmem_order_settle(struct heap *heap);
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks);

@@ -30,8 +30,9 @@
 #define PUTS_BETWEEN  32u
 #define STEPS_BETWEEN 64u
 
-#define LEND_LOOKS  8u		      /* extents that one search for one to lend looks at */
-#define BLOCKS_MOST (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
+#define OLDEST_LOOKS 64u /* dead entries that are passed for the extent of the oldest page */
+#define LEND_LOOKS   8u	 /* extents that one search for one to lend looks at */
+#define BLOCKS_MOST  (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
 
 static uint32_t pieces(const struct extent *extent)
 {
@@ -330,7 +331,7 @@ int tmem_lend_keep_oldest(struct heap *heap, struct tmem_worker *worker)
 
 	if (tmem_likely(!tmem_load(&heap->lent_count)))
 		return 1;
-	number = tmem_place_extent(tmem_order_oldest(heap, &birth));
+	number = tmem_place_extent(tmem_order_oldest(heap, OLDEST_LOOKS, &birth));
 	if (!number)
 		return 1;
 	extent = tmem_extent(worker->engine, number);

@@ -187,21 +187,23 @@ static void drop_first_locked(struct heap *heap)
 	discard_locked(heap, number);
 }
 
+static void pass_locked(struct order *order, struct order_segment *segment)
+{
+	segment->first++;
+	tmem_bump(&order->entries, -(uint64_t)1);
+}
+
 /*
- * Takes the oldest entry whose block may be alive: *@result is its place, and
- * *@copy what its header says; place 0: all that were looked at were dead. 0,
- * or -TMEM_ENOENT: there is no entry, or the oldest block is not published yet.
+ * Passes dead entries: the header of the oldest block that may be alive, and
+ * its *@place; NULL: there is none among so many. *@looks is what is left of them.
  */
-int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uint32_t *touched)
+static struct block *reach_oldest_locked(struct heap *heap, uint32_t *looks, uint64_t *place)
 {
 	struct order *order = &heap->order;
 	struct order_segment *segment;
 	struct block *block;
-	uint64_t place = 0;
-	uint32_t looks, discarded;
 
-	tmem_lock(&heap->lock);
-	for (looks = 0; looks < LOOKS && order->first && !place; looks++) {
+	for (; *looks && order->first; --*looks) {
 		segment = segment_at(heap, order->first);
 		if (order->cursor == order->first) {
 			settle_locked(heap);
@@ -216,49 +218,75 @@ int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uin
 			drop_first_locked(heap);
 			continue;
 		}
-		place = entry(segment, segment->first);
-		block = alive_locked(heap, segment, place);
-		if (!block) {
-			place = 0;
-		} else {
-			copy->object = tmem_peek(&block->object);
-			copy->index = tmem_peek(&block->index);
-			copy->tag = tmem_peek(&block->tag);
-			if (!copy->object) {
-				/* In flight: as good as new, so leave it where it is and stop. */
-				place = 0;
-				looks = 0;
-				break;
-			}
-		}
-		segment->first++;
-		tmem_bump(&order->entries, -(uint64_t)1);
-		(*touched)++;
+		*place = entry(segment, segment->first);
+		block = alive_locked(heap, segment, *place);
+		if (block)
+			return block;
+		pass_locked(order, segment);
 	}
-	discarded = order->discarded;
-	tmem_unlock(&heap->lock);
-	if (discarded)
-		give_discarded(heap);
-	*result = place;
-	return place || looks ? 0 : -TMEM_ENOENT;
+	return NULL;
 }
 
-/* The place of the oldest entry, alive or not, and its segment's age; 0: none. */
-uint64_t tmem_order_oldest(struct heap *heap, uint32_t *birth)
+/*
+ * Takes the oldest entry whose block may be alive: *@result is its place, and
+ * *@copy what its header says; place 0: all that were looked at were dead. 0,
+ * or -TMEM_ENOENT: there is no entry, or the oldest block is not published yet.
+ */
+int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uint32_t *touched)
 {
 	struct order *order = &heap->order;
-	struct order_segment *segment;
-	uint64_t place = 0;
+	struct block *block;
+	uint32_t looks = LOOKS, discarded;
+	int none;
 
+	*result = 0;
 	tmem_lock(&heap->lock);
-	if (order->first) {
-		segment = segment_at(heap, order->first);
-		if (segment->first < segment->count)
-			place = entry(segment, segment->first);
-		*birth = segment->birth;
+	block = reach_oldest_locked(heap, &looks, result);
+	none = looks == LOOKS;
+	if (block) {
+		copy->object = tmem_peek(&block->object);
+		copy->index = tmem_peek(&block->index);
+		copy->tag = tmem_peek(&block->tag);
+		/* In flight: as good as new, so it stays where it is. */
+		none = !copy->object;
+		if (!none)
+			pass_locked(order, segment_at(heap, order->first));
 	}
+	if (!block || none)
+		*result = 0;
+	discarded = order->discarded;
 	tmem_unlock(&heap->lock);
-	return place;
+	*touched += LOOKS - looks + 1;
+	if (discarded)
+		give_discarded(heap);
+	return none ? -TMEM_ENOENT : 0;
+}
+
+/*
+ * The place of the oldest block that may be alive; 0: at most @most dead
+ * entries are before it, or there is none. *@birth is its segment's age, or
+ * that of the first dead entry that is left; unchanged where there is none.
+ */
+uint64_t tmem_order_oldest(struct heap *heap, uint32_t most, uint32_t *birth)
+{
+	struct order *order = &heap->order;
+	uint64_t place;
+	uint32_t looks, discarded;
+	struct block *block;
+
+	do {
+		looks = tmem_min32(most, LOOKS);
+		most -= looks;
+		tmem_lock(&heap->lock);
+		block = reach_oldest_locked(heap, &looks, &place);
+		if (order->first)
+			*birth = segment_at(heap, order->first)->birth;
+		discarded = order->discarded;
+		tmem_unlock(&heap->lock);
+		if (discarded)
+			give_discarded(heap);
+	} while (!block && !looks && most);
+	return block ? place : 0;
 }
 
 /* ---- compaction ---- */

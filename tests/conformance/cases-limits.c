@@ -106,6 +106,32 @@ static void below_half_of_its_share_nobody_gives(const struct backend *backend)
 	rig_stop(rig);
 }
 
+/* What has been there for longest is worth least, extent by extent. */
+static void what_was_put_first_is_taken_back_first(const struct backend *backend)
+{
+	struct rig *rig = case_start(backend, 32u << 20, 1);
+	int a = rig_client(rig, 0);
+	uint32_t p = rig_pool(rig, a, 0), i, gone = 0;
+	uint32_t count = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) * 3 / 4;
+	uint64_t back = 0, wanted = (uint64_t)count / 4 * TMEM_PAGE_SIZE;
+
+	put_on(rig, a, p, 0, count);
+	while (back < wanted) {
+		uint64_t given = rig->backend->reclaim(rig, 0, wanted / 16);
+
+		MUST_LE(1, given);
+		back += given;
+	}
+	for (i = 0; i < count; i++)
+		if (rig_get(rig, a, rig_handle(p, i / 64, i), page_tag(PAGE_RANDOM, i)) != 1) {
+			gone++;
+			if (i >= count / 2)
+				FAIL("page %u of %u is gone, in the younger half", i, count);
+		}
+	MUST_LE(count / 16, gone);
+	rig_stop(rig);
+}
+
 static void cap_is_enforced(const struct backend *backend)
 {
 	struct rig *rig = case_start(backend, 32u << 20, 1);
@@ -327,6 +353,8 @@ static void smaller_allocation_gives_memory_back(const struct backend *backend)
 
 const struct conformance_case cases_limits[] = {
 	{"3.9", "weights-say-who-gives", NEEDS, weights_say_who_gives},
+	{"3.7", "what-was-put-first-is-taken-back-first", NEEDS,
+	 what_was_put_first_is_taken_back_first},
 	{"3.9", "weights-of-nothing-and-of-too-much", NEEDS, weights_of_nothing_and_of_too_much},
 	{"3.9", "weight-leaves-with-its-client", NEEDS, weight_leaves_with_its_client},
 	{"3.9", "below-half-of-its-share-nobody-gives", NEEDS,
