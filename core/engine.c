@@ -267,8 +267,9 @@ static uint32_t lend(struct tmem_client *client, struct tmem_worker *worker, uin
 	return done;
 }
 
-/* Extents that the client does not need any more are emptied, and go. */
-static uint32_t vacate(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget)
+/* Extents that the client does not need any more are emptied, and go. @begin: it may begin so. */
+static uint32_t vacate(struct tmem_client *client, struct tmem_worker *worker, uint32_t budget,
+		       int begin)
 {
 	struct heap *heap;
 	uint32_t done = 0;
@@ -276,7 +277,7 @@ static uint32_t vacate(struct tmem_client *client, struct tmem_worker *worker, u
 	if (tmem_load(&client->state) != CLIENT_ALIVE)
 		return 0;
 	for (heap = &client->heap[0]; heap && done < budget; heap = tmem_load_acquire(&heap->next))
-		done += tmem_vacate_step(heap, worker, budget - done);
+		done += tmem_vacate_step(heap, worker, budget - done, begin);
 	return done + tmem_surplus_step(&client->heap[1], worker, budget - done);
 }
 
@@ -284,7 +285,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 {
 	struct tmem_client *client, *next;
 	struct heap *heap;
-	uint32_t done = 0, idle = 0;
+	uint32_t done = 0, before, idle = 0;
 
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
@@ -296,11 +297,12 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	/* Clients join in front and leave only by this worker, so the list can be walked. */
 	for (client = first_client(engine); client && done < budget; client = next) {
 		next = client->next;
+		before = done;
 		done += tmem_sweep_client(client, worker, budget - done);
 		for (heap = &client->heap[0]; heap && done < budget;
 		     heap = tmem_load_acquire(&heap->next))
 			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
-		done += vacate(client, worker, budget - done);
+		done += vacate(client, worker, budget - done, done == before);
 		done += lend(client, worker, budget - done);
 		if (done < budget && bury_client(client))
 			done++;

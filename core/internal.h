@@ -510,7 +510,8 @@ static inline int tmem_lend_asked(const struct extent *extent)
 }
 
 /* vacate.c */
-uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget);
+uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget,
+			  int begin);
 int tmem_vacate_reopen_locked(struct heap *heap, uint32_t form);
 struct extent *tmem_vacate_emptiest_locked(struct heap *heap, uint32_t form, uint32_t list,
 					   uint32_t least);

@@ -271,7 +271,9 @@ enum vacate_phase {
 /* Where the emptying of extents stands. Owned by the step. */
 struct vacate {
 	uint32_t phase;
-	uint32_t clock;	 /* the heap's, at the last step */
+	/* At the last look: the heap's clock, and how many blocks there were. */
+	uint32_t clock;
+	uint32_t live;
 	uint32_t misses; /* looks in vain for another extent */
 	/* When what is free was last counted: blocks, and the heap's clock. */
 	uint32_t noted_live;

@@ -10,21 +10,23 @@
  * slot turned under its group's lock; who put, took out or flushed it
  * meanwhile has won. No memory is asked for.
  *
- * A heap begins when a quarter of what it has is free and puts leave that
- * alone, so a page is moved at most for each one that left. Puts that want
- * the room after all have it: extents that are being vacated are opened again
- * before another one is asked for.
+ * A heap begins when a quarter of what it has is free, so a page is moved at
+ * most for each one that left; and when that lasts: puts leave the room alone,
+ * and the fall is over, since what moves while it goes on has moved in vain
+ * where it leaves next. Puts that want the room after all have it: extents that
+ * are being vacated are opened again before another one is asked for.
  */
 #include "internal.h"
 
-#define FREE_PART    4u	 /* a heap is looked at when so much of it is free */
-#define LEFT_PART    16u /* and that is counted when so many of its pages have left */
-#define QUIET_PART   64u /* puts that may take so much of the room between two steps */
-#define LEAST_PARTS  32u /* an extent is worth emptying if so many 256ths of it are free */
-#define EXTENT_LOOKS 16u /* extents, of which the emptiest is chosen */
-#define MISSES_MOST  4u	 /* such looks in vain */
-#define REOPENED     4u	 /* extents that one page may have opened again */
-#define MOVES	     16u /* pages that one step moves */
+#define FREE_PART    4u	  /* a heap is looked at when so much of it is free */
+#define LEFT_PART    16u  /* and that is counted when so many of its pages have left */
+#define QUIET_PART   64u  /* puts that may take so much of the room between two looks */
+#define OVER_PART    256u /* pages that may leave meanwhile, when the fall is over */
+#define LEAST_PARTS  32u  /* an extent is worth emptying if so many 256ths of it are free */
+#define EXTENT_LOOKS 16u  /* extents, of which the emptiest is chosen */
+#define MISSES_MOST  4u	  /* such looks in vain */
+#define REOPENED     4u	  /* extents that one page may have opened again */
+#define MOVES	     16u  /* pages that one step moves */
 
 /* Of page extents, and of packed ones: 256ths of the room that puts and odd pieces keep. */
 static const uint32_t slack_parts[2] = {4, 11};
@@ -56,10 +58,11 @@ static int is_due(struct heap *heap)
 {
 	struct vacate *vacate = &heap->vacate;
 	uint32_t live = (uint32_t)tmem_load(&heap->live), clock = tmem_load(&heap->clock), form;
-	uint32_t puts = clock - vacate->clock, left;
+	uint32_t puts = clock - vacate->clock, gone = puts - (live - vacate->live), left;
 	uint64_t room = 0, bytes = 0;
 
 	vacate->clock = clock;
+	vacate->live = live;
 	/* All that were put, less those that are there. */
 	left = clock - vacate->noted_clock - (live - vacate->noted_live);
 	if (left <= live / LEFT_PART)
@@ -71,7 +74,8 @@ static int is_due(struct heap *heap)
 	}
 	tmem_unlock(&heap->lock);
 	if (room >= bytes / FREE_PART)
-		return (uint64_t)puts * QUIET_PART <= room / TMEM_PAGE_SIZE;
+		return (uint64_t)puts * QUIET_PART + (uint64_t)gone * OVER_PART <=
+		       room / TMEM_PAGE_SIZE;
 	note(heap);
 	return 0;
 }
@@ -92,6 +96,7 @@ static void rest(struct heap *heap)
 
 	vacate->phase = VACATE_REST;
 	vacate->clock = tmem_load(&heap->clock);
+	vacate->live = (uint32_t)tmem_load(&heap->live);
 	note(heap);
 	/* What was had back, and is full now. */
 	heap->lend_more = 1;
@@ -411,13 +416,16 @@ static void vacate_one(struct heap *heap, struct tmem_worker *worker)
 	}
 }
 
-/* Background: at most @budget steps, each of them 16 pages, or an extent. No lock held. */
-uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget)
+/*
+ * Background: at most @budget steps, each of them 16 pages, or an extent.
+ * @begin: a look at whether it is time is worth something, since nothing else
+ * was to be done here: two looks are as far apart as the host's. No lock held.
+ */
+uint32_t tmem_vacate_step(struct heap *heap, struct tmem_worker *worker, uint32_t budget, int begin)
 {
 	uint32_t done = 0;
 
-	if (heap->vacate.phase == VACATE_REST &&
-	    (tmem_sweep_due(heap->client) || !budget || !is_due(heap)))
+	if (heap->vacate.phase == VACATE_REST && (!begin || !budget || !is_due(heap)))
 		return 0;
 	do {
 		vacate_one(heap, worker);

@@ -23,6 +23,9 @@
 /* A loop that is never idle still does background work once in this many rounds. */
 #define IDLE_EVERY 64
 
+/* So long after the last event background work is looked for once more. */
+#define AGAIN_MS 20
+
 struct loop {
 	int epoll;
 	struct notify notify;
@@ -115,10 +118,12 @@ static void dispatch(struct loop *loop)
 	loop->count = 0;
 }
 
-/* Milliseconds that may be slept. */
-static int sleep_time(const struct loop *loop)
+/* Milliseconds that may be slept; @again: a look at background work comes after, events or not. */
+static int sleep_time(const struct loop *loop, bool again)
 {
-	return loop->work.sleep ? loop->work.sleep(loop->work.arg) : -1;
+	int time = loop->work.sleep ? loop->work.sleep(loop->work.arg) : -1;
+
+	return again && (time < 0 || time > AGAIN_MS) ? AGAIN_MS : time;
 }
 
 /* True: there is more to do for the guests. A round that served somebody is over. */
@@ -138,12 +143,13 @@ static bool turn(struct loop *loop)
 int loop_run(struct loop *loop)
 {
 	unsigned int since_idle = 0;
-	bool more = true;
+	bool more = true, unsure = false;
 
 	loop->stopped = false;
 	while (!loop->stopped) {
-		int count =
-			epoll_wait(loop->epoll, loop->fetched, FETCH, more ? 0 : sleep_time(loop));
+		bool again = unsure && !more;
+		int count = epoll_wait(loop->epoll, loop->fetched, FETCH,
+				       more ? 0 : sleep_time(loop, again));
 
 		if (count < 0) {
 			if (errno == EINTR)
@@ -161,6 +167,8 @@ int loop_run(struct loop *loop)
 		more = count > 0;
 		if (turn(loop))
 			more = true;
+		/* Some of which begins when the guests are seen to rest. */
+		unsure = more || (unsure && !again);
 		polling_round(&loop->polling);
 		if (!loop->work.idle || (more && ++since_idle < IDLE_EVERY))
 			continue;

@@ -234,8 +234,12 @@ void scene_plan(struct scene *scene, struct plan *plan, uint32_t threads, uint64
 	choose_handles(scene, plan, rng);
 	if (!variety->full)
 		choose_codec(scene, rng);
-	if (variety->thin)
+	if (variety->thin) {
 		thin_out(scene, 2, rng);
+		/* Steps of the history find that no more leave. */
+		while (scene->rig->backend->step(scene->rig, 0, 64))
+			;
+	}
 	if (variety->shrunk)
 		shrink(scene, rng);
 	for (t = 0; t < plan->threads; t++) {
