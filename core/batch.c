@@ -14,10 +14,12 @@
  */
 #include "internal.h"
 
-#define GROUP  TMEM_RUN
+#define GROUP  4u
 #define STAGES 4u /* before a group's turn */
+#define PAGES  2u /* before an operation's turn, when its whole page is asked for */
 
 TMEM_STATIC_ASSERT(TMEM_AHEAD % GROUP == 0 && TMEM_AHEAD >= (STAGES + 1) * GROUP);
+TMEM_STATIC_ASSERT(TMEM_RUN <= 2 * GROUP && PAGES <= GROUP);
 
 struct batch {
 	struct tmem_client *client;
@@ -27,6 +29,7 @@ struct batch {
 	/* The group that is looked at: operations from first on to before end. */
 	uint32_t first;
 	uint32_t end;
+	uint32_t next; /* of all: the first that was not carried out */
 };
 
 static inline struct ahead *ahead_of(const struct batch *batch, uint32_t i)
@@ -106,10 +109,8 @@ static void to_header(const struct tmem_engine *engine, const struct tmem_op *op
 
 static void to_page(const struct ahead *ahead)
 {
-	uint32_t i;
-
-	for (i = TMEM_LINE; ahead->data && i < ahead->length; i += TMEM_LINE)
-		tmem_prefetch(ahead->data + i);
+	if (ahead->data)
+		tmem_prefetch_block(ahead->data, ahead->length);
 }
 
 /* Whether the way is known, and the pool has not ended since: its pages go by and by. */
@@ -151,22 +152,25 @@ static inline int look_at(struct batch *batch, uint32_t turn, uint32_t stage)
 	return batch->first < batch->count;
 }
 
-/* How many puts into one pool stand next to each other from @i on, in the group. */
+/* How many puts into one pool stand next to each other from @i on: what leads there is near. */
 static uint32_t puts_at(const struct batch *batch, uint32_t i)
 {
 	const struct tmem_op *ops = batch->ops;
-	uint32_t end = i;
+	uint32_t near = tmem_min32(batch->first + 2 * GROUP, batch->count), end = i;
 
-	while (end < batch->end && ops[end].code == TMEM_OP_PUT &&
+	/* A row is handed on as it lies: not past the end of what is known. */
+	near = tmem_min32(near, i + tmem_min32(TMEM_RUN, TMEM_AHEAD - i % TMEM_AHEAD));
+	while (end < near && ops[end].code == TMEM_OP_PUT &&
 	       ops[end].handle.pool == ops[i].handle.pool && is_still(ahead_of(batch, end)))
 		end++;
 	return end - i;
 }
 
-static void carry_out(const struct batch *batch)
+/* The group, and puts of the next one that stand next to its last ones. */
+static void carry_out(struct batch *batch)
 {
 	struct tmem_op *op;
-	uint32_t i = batch->first, done, puts;
+	uint32_t i = batch->next, done, puts;
 
 	while (i < batch->end) {
 		op = &batch->ops[i];
@@ -176,19 +180,20 @@ static void carry_out(const struct batch *batch)
 			done = tmem_put_run(batch->client, batch->worker, op, ahead_of(batch, i),
 					    puts);
 		if (!done) {
-			if (i + 1 < batch->count)
-				to_page(ahead_of(batch, i + 1));
+			if (i + PAGES < batch->count)
+				to_page(ahead_of(batch, i + PAGES));
 			op->result = now(batch->client, batch->worker, op, ahead_of(batch, i));
 			done = 1;
 		}
 		i += done;
 	}
+	batch->next = i;
 }
 
 void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
 		uint32_t count)
 {
-	struct batch batch = {client, worker, ops, count, 0, 0};
+	struct batch batch = {client, worker, ops, count, 0, 0, 0};
 	uint32_t turn, i;
 
 	if (count == 1) {

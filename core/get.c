@@ -27,14 +27,11 @@ int tmem_hold(uint32_t *hold, struct extent *extent)
 	return 0;
 }
 
-/*
- * A compressed block is read by a codec that waits for each line, so all of
- * them are started now; a raw page is copied faster than it could be asked for.
- */
+/* The block that @value leads to, and what is written when it is freed. */
 static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 {
 	struct extent *extent = tmem_extent_near(engine, value);
-	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), length = SLOT_LENGTH(value), i;
+	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), length = SLOT_LENGTH(value);
 	const unsigned char *data;
 	struct block *headers;
 
@@ -48,9 +45,7 @@ static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
 		tmem_prefetch_write(&extent->tally[0]);
 	}
-	if (length < TMEM_PAGE_SIZE)
-		for (i = TMEM_LINE; i < length + TMEM_UNIT; i += TMEM_LINE)
-			tmem_prefetch(data + i);
+	tmem_prefetch_block(data, length + (headers ? 0 : TMEM_UNIT));
 }
 
 static int is_named(const struct block *block, uint32_t object, uint32_t index)

@@ -192,6 +192,22 @@ struct extent {
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
+/*
+ * All lines of a block of @length bytes, but the first. A codec waits for each
+ * line that it reads, so those of a compressed one go as near as can be.
+ */
+static inline void tmem_prefetch_block(const unsigned char *data, uint32_t length)
+{
+	uint32_t i;
+
+	if (length >= TMEM_PAGE_SIZE)
+		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
+			tmem_prefetch_far(data + i);
+	else
+		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
+			tmem_prefetch(data + i);
+}
+
 /* Which list of vacating ones an extent would be in, and which of the heap's sums. */
 static inline uint32_t tmem_form(const struct extent *extent)
 {
