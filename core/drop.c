@@ -6,9 +6,6 @@
  */
 #include "internal.h"
 
-/* Dead entries of put order that one drop passes: more than the last one left behind. */
-#define DROP_LOOKS 4096u
-
 static void subtract_locked(struct heap *heap, struct extent *extent)
 {
 	uint32_t i;
@@ -114,7 +111,7 @@ static uint32_t droppable(struct heap *heap, uint32_t try)
 	uint32_t birth, state, number = 0;
 
 	if (!try)
-		number = tmem_place_extent(tmem_order_oldest(heap, DROP_LOOKS, &birth));
+		number = tmem_order_droppable(heap, &birth);
 	tmem_lock(&heap->lock);
 	if (number) {
 		extent = tmem_extent(heap->client->engine, number);

@@ -72,6 +72,7 @@ static void format_pages_locked(struct heap *heap, struct extent *extent)
 		extent->room[i / 64] |= 1ull << (i % 64);
 	tmem_store(&extent->state, (uint32_t)EXTENT_PAGES);
 	heap->used_bytes[0] += extent->size;
+	extent->born = heap->clock;
 	extent->class = TO_FILL;
 	tmem_extent_link(engine, &heap->pages, extent);
 }

@@ -30,9 +30,8 @@
 #define PUTS_BETWEEN  32u
 #define STEPS_BETWEEN 64u
 
-#define OLDEST_LOOKS 64u /* dead entries that are passed for the extent of the oldest page */
-#define LEND_LOOKS   8u	 /* extents that one search for one to lend looks at */
-#define BLOCKS_MOST  (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
+#define LEND_LOOKS  8u		      /* extents that one search for one to lend looks at */
+#define BLOCKS_MOST (32 * TMEM_NOTES) /* or a thirty-second of them could not be noted */
 
 static uint32_t pieces(const struct extent *extent)
 {
@@ -326,12 +325,12 @@ int tmem_lend_keep_ripe(struct heap *heap, struct tmem_worker *worker, int packe
 int tmem_lend_keep_oldest(struct heap *heap, struct tmem_worker *worker)
 {
 	struct extent *extent;
-	uint32_t birth, number, generation;
+	uint32_t number, generation;
 	int begun = 0, stale = 0;
 
 	if (tmem_likely(!tmem_load(&heap->lent_count)))
 		return 1;
-	number = tmem_place_extent(tmem_order_oldest(heap, OLDEST_LOOKS, &birth));
+	number = tmem_place_extent(tmem_order_oldest(heap));
 	if (!number)
 		return 1;
 	extent = tmem_extent(worker->engine, number);

@@ -12,7 +12,9 @@
  */
 #include "internal.h"
 
-#define LOOKS 64u /* entries that one call looks at */
+#define LOOKS	    64u	 /* entries that one call looks at */
+#define DROP_LOOKS  256u /* or a drop, of which it is one in so many pages of an extent: */
+#define STRIDE_PART 2u
 
 static struct order_segment *segment_at(const struct heap *heap, uint32_t number)
 {
@@ -98,24 +100,32 @@ void tmem_order_append_locked(struct heap *heap, uint64_t place, uint32_t time)
 	tmem_bump(&order->entries, (uint64_t)1);
 }
 
+/* The extent of @place, if it is one of the heap's and in use; else NULL. */
+static inline struct extent *extent_of_locked(const struct heap *heap, uint64_t place)
+{
+	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
+	uint32_t state = tmem_load(&extent->state);
+
+	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED))
+		return NULL;
+	return extent;
+}
+
 /*
  * An extent may have gone since the place was noted, and its number come back
  * to this heap with another form, or smaller.
  */
 struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place)
 {
-	struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
-	uint32_t state = tmem_load(&extent->state), unit = tmem_place_unit(place);
+	const struct extent *extent = extent_of_locked(heap, place);
+	uint32_t unit = tmem_place_unit(place);
 
-	if (tmem_load(&extent->heap) != heap || (state != EXTENT_PAGES && state != EXTENT_PACKED) ||
-	    (size_t)unit * TMEM_UNIT >= extent->size)
-		return NULL;
-	return tmem_block(extent, unit);
+	return extent && (size_t)unit * TMEM_UNIT < extent->size ? tmem_block(extent, unit) : NULL;
 }
 
 /* The block's header, if the entry may still mean it; else NULL. */
-static struct block *alive_locked(const struct heap *heap, const struct order_segment *segment,
-				  uint64_t place)
+static inline struct block *alive_locked(const struct heap *heap,
+					 const struct order_segment *segment, uint64_t place)
 {
 	struct block *block = tmem_order_block_locked(heap, place);
 	uint32_t time;
@@ -262,31 +272,84 @@ int tmem_order_take(struct heap *heap, uint64_t *result, struct block *copy, uin
 	return none ? -TMEM_ENOENT : 0;
 }
 
-/*
- * The place of the oldest block that may be alive; 0: at most @most dead
- * entries are before it, or there is none. *@birth is its segment's age, or
- * that of the first dead entry that is left; unchanged where there is none.
- */
-uint64_t tmem_order_oldest(struct heap *heap, uint32_t most, uint32_t *birth)
+/* The place of the oldest block that may be alive; 0: there is none, or many dead ones before it. */
+uint64_t tmem_order_oldest(struct heap *heap)
 {
 	struct order *order = &heap->order;
+	uint32_t looks = LOOKS, discarded;
 	uint64_t place;
-	uint32_t looks, discarded;
 	struct block *block;
 
-	do {
-		looks = tmem_min32(most, LOOKS);
-		most -= looks;
-		tmem_lock(&heap->lock);
-		block = reach_oldest_locked(heap, &looks, &place);
-		if (order->first)
-			*birth = segment_at(heap, order->first)->birth;
-		discarded = order->discarded;
-		tmem_unlock(&heap->lock);
-		if (discarded)
-			give_discarded(heap);
-	} while (!block && !looks && most);
+	tmem_lock(&heap->lock);
+	block = reach_oldest_locked(heap, &looks, &place);
+	discarded = order->discarded;
+	tmem_unlock(&heap->lock);
+	if (discarded)
+		give_discarded(heap);
 	return block ? place : 0;
+}
+
+/*
+ * Whether the extent of @place has blocks as old as the segment: its number may
+ * have come back since. Its headers are not looked at, which are far away.
+ */
+static int has_old_locked(const struct heap *heap, const struct order_segment *segment,
+			  uint64_t place)
+{
+	const struct extent *extent = extent_of_locked(heap, place);
+
+	return extent && (int32_t)(segment->newest - extent->born) >= 0;
+}
+
+/* Entries from one look of a drop's to the next: of an extent as large as that one some are met. */
+static uint32_t stride_of(const struct heap *heap, uint64_t place)
+{
+	return 1 + tmem_extent(heap->client->engine, tmem_place_extent(place))->size /
+			   (STRIDE_PART * TMEM_PAGE_SIZE);
+}
+
+/*
+ * The extent to drop next, 0 if none is met in so many looks; *@birth is the
+ * age of what it was found by, and unchanged where that is nothing. Drops walk
+ * by themselves, and only look at some entries of what is gone: whoever looked
+ * at each would take longer than the kernel takes to have the memory back.
+ */
+uint32_t tmem_order_droppable(struct heap *heap, uint32_t *birth)
+{
+	struct order *order = &heap->order;
+	struct order_walk *walk = &order->walk[WALK_DROP];
+	struct order_segment *segment;
+	uint32_t number = 0, looks;
+	uint64_t place;
+
+	tmem_lock(&heap->lock);
+	for (looks = 0; looks < DROP_LOOKS && !number; looks++) {
+		if (!walk->segment) {
+			walk->segment = order->first;
+			walk->at = 0;
+		}
+		if (!walk->segment)
+			break;
+		segment = segment_at(heap, walk->segment);
+		if (walk->at < segment->first)
+			walk->at = segment->first;
+		if (walk->at >= segment->count) {
+			walk->segment = segment->next;
+			walk->at = 0;
+			/* The end; what was passed over is met the next time. */
+			if (!walk->segment)
+				break;
+			continue;
+		}
+		*birth = segment->birth;
+		place = entry(segment, walk->at);
+		if (has_old_locked(heap, segment, place))
+			number = tmem_place_extent(place);
+		else
+			walk->at += stride_of(heap, place);
+	}
+	tmem_unlock(&heap->lock);
+	return number;
 }
 
 /* ---- compaction ---- */
@@ -470,6 +533,7 @@ int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uin
 	struct order *order = &heap->order;
 	struct order_walk *walk = &order->walk[which];
 	struct order_segment *segment;
+	struct extent *extent;
 	uint32_t have, at, i;
 
 	if (!walk->segment)
@@ -486,6 +550,9 @@ int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uin
 		if (entry(segment, i) != old)
 			continue;
 		set_entry(segment, i, fresh);
+		extent = tmem_extent(heap->client->engine, tmem_place_extent(fresh));
+		if ((int32_t)(time - extent->born) < 0)
+			extent->born = time;
 		return 1;
 	}
 	return 0;
@@ -503,11 +570,9 @@ void tmem_order_vacate_begin(struct heap *heap)
 
 static int is_vacating_locked(const struct heap *heap, uint64_t place)
 {
-	const struct extent *extent = tmem_extent(heap->client->engine, tmem_place_extent(place));
-	uint32_t state = tmem_load(&extent->state);
+	const struct extent *extent = extent_of_locked(heap, place);
 
-	return tmem_load(&extent->heap) == heap &&
-	       (state == EXTENT_PAGES || state == EXTENT_PACKED) && extent->class == TMEM_VACATING;
+	return extent && extent->class == TMEM_VACATING;
 }
 
 /*

@@ -121,6 +121,7 @@ void tmem_pack_format_locked(struct heap *heap, struct extent *extent)
 	memset(extent->bins, 0, sizeof(*extent->bins));
 	tmem_store(&extent->state, (uint32_t)EXTENT_PACKED);
 	heap->used_bytes[1] += extent->size;
+	extent->born = heap->clock;
 	extent->class = 0;
 	insert_locked(heap, extent, 0, units_of(extent));
 	tmem_extent_link(heap->client->engine, &heap->packed[0], extent);

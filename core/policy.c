@@ -14,8 +14,6 @@
 /* Bytes are counted in pieces of this size, so that no product overflows. */
 #define PIECE_SHIFT 12u
 
-#define AGE_LOOKS 8u /* dead entries that one look at a heap's age passes */
-
 #define RATIO_ONE  16u /* of what a client has to its share, in fixed point */
 #define RATIO_MOST 39u /* the sixth power of one more, times an age, is below 2^64 */
 
@@ -72,7 +70,7 @@ static void weigh_locked(struct tmem_client *client, uint64_t pieces, uint64_t w
 		if (has < floor)
 			continue;
 		birth = now;
-		tmem_order_oldest(heap, AGE_LOOKS, &birth);
+		(void)tmem_order_droppable(heap, &birth);
 		score = (uint64_t)(now - birth + 1) * power6(has + 1);
 		if (!best->heap || score > best->score) {
 			best->heap = heap;

@@ -189,6 +189,8 @@ struct extent {
 	struct bins *bins;	 /* of a packed extent */
 	uint32_t headers_record; /* 0: none */
 	uint32_t bins_record;
+	uint32_t
+		born; /* ephemeral: the heap's clock when the oldest that is in it was put, or before */
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
@@ -236,7 +238,7 @@ struct order_segment {
 };
 
 /* Who looks at every entry once, from the oldest on. */
-enum order_walk_name { WALK_RECODE, WALK_VACATE, ORDER_WALKS };
+enum order_walk_name { WALK_RECODE, WALK_VACATE, WALK_DROP, ORDER_WALKS };
 
 /* Where a walk is: all before this entry was looked at. Segment 0: nothing was yet. */
 struct order_walk {
