@@ -18,7 +18,7 @@ RAM ?= 4096
 help:
 	@echo 'make demo      a real guest swaps into tmem, verified; then the same guest without tmem'
 	@echo 'make check     every test; last line: N passed, N failed (STAGES="style unit": only these)'
-	@echo 'make check-long    what make check leaves out for want of time, ten minutes'
+	@echo 'make check-long    what make check leaves out for want of time, a quarter of an hour'
 	@echo 'make check-guest   only the tests in real guests, at most ten minutes (TESTS="reboot": only these)'
 	@echo 'make check-guest-debug   the tests of tmem.ko under a kernel with lockdep and KASAN, built first: an hour and more'
 	@echo 'make check-fallow  a guest full of pages gives its memory to whoever needs it (RAM=4096: MiB of it)'
@@ -42,6 +42,7 @@ check: setup
 check-long: setup
 	@test -e build-check/long/build.ninja || meson setup build-check/long
 	@meson test -C build-check/long --suite long
+	@scripts/check coverage
 
 check-fallow:
 	@tests/lend/guest-fallow.sh --ram $(RAM)
