@@ -571,6 +571,17 @@ static void unmark(struct walk *walk, struct heap *heap, uint64_t place)
 		block->tag &= ~TAG_PINS;
 }
 
+/* By the entry of a block that was put in the segment's time a drop finds its extent. */
+static int check_age(struct walk *walk, const struct order_segment *segment, uint64_t place)
+{
+	const struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(place));
+	uint32_t time = tmem_block(extent, tmem_place_unit(place))->time;
+
+	EXPECT(walk, time - segment->oldest > segment->newest - segment->oldest ||
+			     (int32_t)(time - extent->born) >= 0);
+	return 0;
+}
+
 static int check_order(struct walk *walk, struct heap *heap)
 {
 	struct slab *slab = &walk->engine->slab[SLAB_ORDER];
@@ -584,8 +595,13 @@ static int check_order(struct walk *walk, struct heap *heap)
 		EXPECT(walk, segment->first <= segment->count);
 		EXPECT(walk, segment->count <= TMEM_ORDER_ENTRIES);
 		EXPECT(walk, segment->next || number == heap->order.last);
-		for (i = segment->first; i < segment->count; i++)
-			marked += mark(walk, heap, ordered_place(segment, i));
+		for (i = segment->first; i < segment->count; i++) {
+			if (!mark(walk, heap, ordered_place(segment, i)))
+				continue;
+			marked++;
+			if (check_age(walk, segment, ordered_place(segment, i)))
+				return -TMEM_EIO;
+		}
 		entries += segment->count - segment->first;
 		segments++;
 	}
