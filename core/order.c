@@ -301,11 +301,13 @@ static int has_old_locked(const struct heap *heap, const struct order_segment *s
 	return extent && (int32_t)(segment->newest - extent->born) >= 0;
 }
 
-/* Entries from one look of a drop's to the next: of an extent as large as that one some are met. */
-static uint32_t stride_of(const struct heap *heap, uint64_t place)
+/* Entries from one look of a drop's to the next, so that some of each large extent are met. */
+static uint32_t stride_locked(const struct heap *heap)
 {
-	return 1 + tmem_extent(heap->client->engine, tmem_place_extent(place))->size /
-			   (STRIDE_PART * TMEM_PAGE_SIZE);
+	/* As large as heap.c makes the next one; the sizes of those that went are another's now. */
+	uint64_t size = tmem_min64(heap->extent_bytes / 8, heap->client->engine->extent_size);
+
+	return 1 + (uint32_t)size / (STRIDE_PART * TMEM_PAGE_SIZE);
 }
 
 /*
@@ -346,7 +348,7 @@ uint32_t tmem_order_droppable(struct heap *heap, uint32_t *birth)
 		if (has_old_locked(heap, segment, place))
 			number = tmem_place_extent(place);
 		else
-			walk->at += stride_of(heap, place);
+			walk->at += stride_locked(heap);
 	}
 	tmem_unlock(&heap->lock);
 	return number;
