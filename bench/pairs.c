@@ -107,9 +107,11 @@ void bench_pairs_run(struct bench_pairs *pairs, const struct bench_side *ours,
 		fit(pairs, a, timed(peer, first, done));
 	}
 	while (done < total) {
-		uint32_t count = total - done < pairs->slice ? total - done : pairs->slice;
+		/* A fast machine may do all there is in less than a slice. */
+		uint32_t slice = pairs->slice < total ? pairs->slice : total;
+		uint32_t count = total - done < slice ? total - done : slice;
 
-		if (count * 2 < pairs->slice) {
+		if (count * 2 < slice) {
 			/* What is left is too short to be measured, but has to be done. */
 			ours->run(ours->context, first + done, count);
 			peer->run(peer->context, first + done, count);

@@ -19,6 +19,7 @@
 
 #define THREADS	   2u
 #define ROUNDS	   15u
+#define QUICK	   9u /* rounds */
 #define WARM_PAGES 8u
 
 struct scale;
@@ -39,6 +40,7 @@ struct scale {
 	struct bench_engine engine;
 	uint32_t *order[2]; /* of puts and of gets */
 	uint32_t shift;
+	uint32_t rounds;
 	uint32_t ready; /* threads that wait for go */
 	uint32_t go;
 	struct side side[THREADS];
@@ -131,20 +133,20 @@ static void report(struct scale *scale, const char *name, double *ours, double *
 {
 	struct bench_row row = {.unit = "x one thread",
 				.higher_is_better = 1,
-				.n = ROUNDS,
+				.n = scale->rounds,
 				.peer = "memcpy of two threads"};
 	uint64_t failed = scale->side[0].failed + scale->side[1].failed;
 
 	snprintf(row.name, sizeof(row.name), "%s", name);
-	row.value = bench_median(ours, ROUNDS);
+	row.value = bench_median(ours, scale->rounds);
 	row.min = ours[0];
-	row.max = ours[ROUNDS - 1];
-	row.q1 = bench_quantile(ours, ROUNDS, 0.25);
-	row.q3 = bench_quantile(ours, ROUNDS, 0.75);
-	row.peer_value = row.value / bench_median(ratio, ROUNDS);
-	row.ratio_q1 = bench_quantile(ratio, ROUNDS, 0.25);
-	row.ratio_q3 = bench_quantile(ratio, ROUNDS, 0.75);
-	snprintf(row.note, sizeof(row.note), "memcpy %.2f x", bench_median(peer, ROUNDS));
+	row.max = ours[scale->rounds - 1];
+	row.q1 = bench_quantile(ours, scale->rounds, 0.25);
+	row.q3 = bench_quantile(ours, scale->rounds, 0.75);
+	row.peer_value = row.value / bench_median(ratio, scale->rounds);
+	row.ratio_q1 = bench_quantile(ratio, scale->rounds, 0.25);
+	row.ratio_q3 = bench_quantile(ratio, scale->rounds, 0.75);
+	snprintf(row.note, sizeof(row.note), "memcpy %.2f x", bench_median(peer, scale->rounds));
 	if (failed != 0) {
 		snprintf(row.why, sizeof(row.why), "%llu calls failed", (unsigned long long)failed);
 		bench_results_skip(&scale->bench->results, name, row.unit, row.why);
@@ -219,7 +221,7 @@ static void series(struct scale *scale, const char *name, int contended)
 	uint64_t met = 0, before;
 	uint32_t i;
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < scale->rounds; i++) {
 		one = rate(scale, 1, 0);
 		before = tmem_lock_meetings();
 		ours[i] = rate(scale, THREADS, 0) / one;
@@ -230,7 +232,7 @@ static void series(struct scale *scale, const char *name, int contended)
 	}
 	report(scale, name, ours, peer, ratio);
 	if (contended)
-		report_contended(scale->bench, met, 2.0 * ROUNDS * scale->bench->pages);
+		report_contended(scale->bench, met, 2.0 * scale->rounds * scale->bench->pages);
 }
 
 /* The cores of the two threads; 0, or -1: there are no two that this process may use. */
@@ -322,7 +324,7 @@ static void layout(struct scale *scale, struct bench_store *store, const char *n
 
 void bench_scale(struct bench *bench)
 {
-	struct scale scale = {.bench = bench};
+	struct scale scale = {.bench = bench, .rounds = bench->quick ? QUICK : ROUNDS};
 	struct bench_store store;
 	cpu_set_t own, all;
 	int core;
