@@ -28,10 +28,11 @@ static uint64_t ephemeral_bytes(struct rig *rig, int client)
 /* What the first of two clients has in the end, in percent. */
 static uint64_t percent_of_first(const struct backend *backend, uint32_t one, uint32_t other)
 {
-	struct rig *rig = case_start(backend, 32u << 20, 1);
+	/* Large beside an extent, which is what one of them gives at a time. */
+	struct rig *rig = case_start(backend, 96u << 20, 1);
 	int a = rig_client(rig, 0), b = rig_client(rig, 0);
 	uint32_t p = rig_pool(rig, a, 0), q = rig_pool(rig, b, 0), i;
-	uint32_t each = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) * 10;
+	uint32_t each = (uint32_t)(rig->setup.capacity / TMEM_PAGE_SIZE) * 5;
 	uint64_t first, second;
 
 	MUST_EQ(rig->backend->set_weight(rig, a, one), 0);

@@ -129,6 +129,18 @@ static int planted_status(const struct options *o)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Some seeds do not come to what a fault is about: three in a row do. */
+static bool is_noticed(const struct options *o)
+{
+	struct options another = *o;
+	uint32_t try;
+
+	for (try = 0; try < 3; try++, another.seed++)
+		if (planted_status(&another) == 1)
+			return true;
+	return false;
+}
+
 static int run_planted(const struct options *o)
 {
 	unsigned int caught = 0, missed = 0;
@@ -141,7 +153,7 @@ static int run_planted(const struct options *o)
 	for (planted_now = planted_faults; planted_now->name; planted_now++) {
 		if (!planted_now->model)
 			continue;
-		if (planted_status(o) == 1) {
+		if (is_noticed(o)) {
 			printf("ok    noticed: %s\n", planted_now->name);
 			caught++;
 		} else {
