@@ -169,7 +169,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 	}
 	to = tmem_extent(engine, heap->spare);
 	heap->spare = 0;
-	tmem_store(&heap->moving_from, from->number);
+	heap->moving_from = from->number;
 	heap->moving_to = to->number;
 	from->moving = 1;
 	to->moving = 1;
@@ -188,7 +188,7 @@ int tmem_compact(struct heap *heap, struct tmem_worker *worker)
 		tmem_store(&tmem_block(to, filled)->tag, units);
 	to->moving = 0;
 	tmem_pack_rebuild_locked(heap, to);
-	tmem_store(&heap->moving_from, 0u);
+	heap->moving_from = 0;
 	heap->moving_to = 0;
 	heap->compacted++;
 	if (!from->live) {

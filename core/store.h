@@ -189,8 +189,7 @@ struct extent {
 	struct bins *bins;	 /* of a packed extent */
 	uint32_t headers_record; /* 0: none */
 	uint32_t bins_record;
-	uint32_t
-		born; /* ephemeral: the heap's clock when the oldest that is in it was put, or before */
+	uint32_t born; /* ephemeral: nothing in it was put before, by the heap's clock */
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
@@ -350,7 +349,7 @@ struct heap {
 	uint64_t wanted; /* persistent: bytes of extents that the allocation needs, and the spare */
 	uint32_t surplus;     /* persistent: 1 while it may have more; read without */
 	uint32_t has_spare;   /* it has one, at work or not */
-	uint32_t moving_from; /* extents that compaction is at; 0: none; read without, to wait */
+	uint32_t moving_from; /* extents that compaction is at; 0: none */
 	uint32_t moving_to;
 	uint64_t bins_used[TMEM_BINS / 64];
 	uint32_t bin[TMEM_BINS]; /* first extent with a free block in it; 0: none */
