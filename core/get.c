@@ -9,6 +9,13 @@
 #include "internal.h"
 
 /*
+ * So much of a whole page is asked for ahead of its copy: the processor sees
+ * by then which way it goes and fetches the rest itself. More of these than
+ * it can have under way hold up the lock that comes before the copy.
+ */
+#define LEAD 512u
+
+/*
  * Holds @extent in a word of the worker's, held or from, unless it was dropped;
  * who holds it writes 0 there. The exchange comes before
  * the look at the state, as in drop.c the state changes before the
@@ -45,7 +52,7 @@ static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
 		tmem_prefetch_write(&extent->tally[0]);
 	}
-	tmem_prefetch_block(data, length + (headers ? 0 : TMEM_UNIT));
+	tmem_prefetch_block(data, headers ? LEAD : length + TMEM_UNIT);
 }
 
 static int is_named(const struct block *block, uint32_t object, uint32_t index)
