@@ -60,6 +60,9 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 /* All fields guarded by the arena's lock. */
 struct chunk {
@@ -342,6 +345,19 @@ static int populate(unsigned char *extent, size_t size)
 }
 
 /*
+ * A memfd has small pages unless the system was told otherwise, but on request
+ * a chunk of it becomes one huge page, filled and mapped, once a page is there.
+ * Sooner than its 512 faults, and only a matter of speed. -1: no memory.
+ */
+static int gather(unsigned char *chunk)
+{
+	if (populate(chunk, UNIT_BYTES) != 0)
+		return -1;
+	(void)madvise(chunk, CHUNK_BYTES, MADV_COLLAPSE);
+	return 0;
+}
+
+/*
  * The advice sticks to a chunk's addresses, so it is given only when it changes.
  * Records are walked at random and hardly ever given back, so a chunk that is
  * broken into pieces for them is one huge page all the same.
@@ -388,9 +404,10 @@ static void *arena_alloc(void *host, enum tmem_extent_kind kind, size_t min, siz
 	struct tmem_arena *arena = host;
 	struct span *span = span_of(arena, kind);
 	int lock_memory = (arena->flags & TMEM_ARENA_LOCK) != 0 && span->fd >= 0;
+	int fill = lock_memory || (arena->flags & TMEM_ARENA_POPULATE) != 0;
 	unsigned char *block = NULL;
 	size_t want = max;
-	int bad;
+	int bad, huge;
 
 	if ((unsigned int)kind >= KINDS || !is_size(min) || !is_size(max) || min > max)
 		tmem_panic(__FILE__, __LINE__, "an extent of no valid kind or size was asked for");
@@ -408,7 +425,10 @@ static void *arena_alloc(void *host, enum tmem_extent_kind kind, size_t min, siz
 	advise(arena, kind, span, block, want);
 	pthread_mutex_unlock(&arena->lock);
 
-	bad = lock_memory && mlock(block, want) != 0;
+	huge = want == CHUNK_BYTES && (arena->flags & TMEM_ARENA_HUGE) != 0;
+	bad = fill && huge && span->fd >= 0 && gather(block) != 0;
+	if (!bad)
+		bad = lock_memory && mlock(block, want) != 0;
 	if (!bad && (arena->flags & TMEM_ARENA_POPULATE) != 0 && populate(block, want) != 0)
 		bad = 1;
 	if (!bad) {

@@ -240,6 +240,83 @@ static void freed_memory_is_the_kernels(void **state)
 	}
 }
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* KiB of shared memory that this process has in huge pages. */
+static unsigned long huge_kib(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long kib = 0;
+	char line[128];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		(void)sscanf(line, "ShmemPmdMapped: %lu", &kib);
+	fclose(file);
+	return kib;
+}
+
+/* Linux 6.1 and later, unless huge pages are denied, or memory is too scattered. */
+static int kernel_gathers(void)
+{
+	int fd = memfd_create("probe", MFD_CLOEXEC), does;
+	unsigned char *map, *chunk;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4 * MIB), 0);
+	map = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(map != MAP_FAILED);
+	chunk = map + (-(uintptr_t)map & (2 * MIB - 1));
+	assert_true(mmap(chunk, 2 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+		    chunk);
+	(void)madvise(chunk, 2 * MIB, MADV_HUGEPAGE);
+	*(volatile unsigned char *)chunk = 0;
+	(void)madvise(chunk, 2 * MIB, MADV_COLLAPSE);
+	does = huge_kib() == 2048;
+	munmap(map, 4 * MIB);
+	close(fd);
+	return does;
+}
+
+static void persistent_memory_is_in_huge_pages(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		size_t size;
+		int huge;
+	} rows[] = {
+		{TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE, 2 * MIB, 1},
+		{TMEM_ARENA_HUGE | TMEM_ARENA_POPULATE, MIB, 0},
+		{TMEM_ARENA_HUGE, 2 * MIB, 0},
+		{TMEM_ARENA_POPULATE, 2 * MIB, 0},
+	};
+	struct tmem_arena *arena;
+	unsigned char *extent[8];
+	unsigned int i, j;
+	size_t size;
+
+	(void)state;
+	if (!kernel_gathers())
+		skip();
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		arena = create(32 * MIB, rows[i].flags);
+		for (j = 0; j < 8; j++) {
+			extent[j] = tmem_arena_ops.extent_alloc(arena, TMEM_EXTENT_PERSISTENT,
+								rows[i].size, rows[i].size, &size);
+			assert_non_null(extent[j]);
+		}
+		/* Not each of them: a kernel may have no such page left at any time. */
+		assert_int_equal(huge_kib() > 0, rows[i].huge);
+		for (j = 0; j < 8; j++)
+			tmem_arena_ops.extent_free(arena, TMEM_EXTENT_PERSISTENT, extent[j],
+						   rows[i].size);
+		assert_int_equal(huge_kib(), 0);
+		tmem_arena_destroy(arena);
+	}
+}
+
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
@@ -508,6 +585,7 @@ int main(void)
 		cmocka_unit_test(limit_is_reached_and_never_passed),
 		cmocka_unit_test(scattered_extents_cost_no_large_ones),
 		cmocka_unit_test(freed_memory_is_the_kernels),
+		cmocka_unit_test(persistent_memory_is_in_huge_pages),
 		cmocka_unit_test(lent_memory_is_taken_until_it_is_kept),
 		cmocka_unit_test(persistent_memory_is_not_lent),
 		cmocka_unit_test(misuse_panics),
