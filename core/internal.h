@@ -583,6 +583,7 @@ void tmem_directory_prefetch(const struct pool *pool, uint64_t hash);
 
 void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 		    struct sought *sought);
+void tmem_group_prefetch(const struct tmem_engine *engine, const struct object *object);
 tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
 			  const struct key *key, struct sought *sought);
 tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,

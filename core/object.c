@@ -89,6 +89,18 @@ static inline tmem_word *walk(const struct tmem_engine *engine, struct object *o
 	return slot_of_leaf(engine, name, index);
 }
 
+/* Asks for all slots of the object's first group, without a lock: for whoever comes there next. */
+void tmem_group_prefetch(const struct tmem_engine *engine, const struct object *object)
+{
+	uint32_t name = tmem_load(&object->group), i;
+	tmem_word *slot = NULL;
+
+	if (name & GROUP_WIDE)
+		slot = slot_of_leaf(engine, name & ~GROUP_PRESENT, 0);
+	for (i = 0; slot && i < TMEM_GROUP_PAGES; i += TMEM_LINE / sizeof(*slot))
+		tmem_prefetch_write(slot + i);
+}
+
 /* Mostly the bucket's only object; else a way down its tree. */
 static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct pool *pool,
 				      const struct key *key)

@@ -115,7 +115,7 @@ static inline struct extent *extent_of_locked(const struct heap *heap, uint64_t 
  * An extent may have gone since the place was noted, and its number come back
  * to this heap with another form, or smaller.
  */
-struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place)
+static inline struct block *block_locked(const struct heap *heap, uint64_t place)
 {
 	const struct extent *extent = extent_of_locked(heap, place);
 	uint32_t unit = tmem_place_unit(place);
@@ -123,11 +123,16 @@ struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place)
 	return extent && (size_t)unit * TMEM_UNIT < extent->size ? tmem_block(extent, unit) : NULL;
 }
 
+struct block *tmem_order_block_locked(const struct heap *heap, uint64_t place)
+{
+	return block_locked(heap, place);
+}
+
 /* The block's header, if the entry may still mean it; else NULL. */
 static inline struct block *alive_locked(const struct heap *heap,
 					 const struct order_segment *segment, uint64_t place)
 {
-	struct block *block = tmem_order_block_locked(heap, place);
+	struct block *block = block_locked(heap, place);
 	uint32_t time;
 
 	if (!block || !(tmem_peek(&block->tag) & TAG_USED))
@@ -411,6 +416,23 @@ static int begin_locked(struct heap *heap)
 	return 1;
 }
 
+/* Keeps what is alive of the segment at the cursor, from what was read on to before @end. */
+static void squeeze_locked(struct heap *heap, struct order_segment *segment, uint32_t end)
+{
+	struct order *order = &heap->order;
+	uint32_t kept = order->kept, i;
+	uint64_t place;
+
+	for (i = order->read; i < end; i++) {
+		place = entry(segment, i);
+		if (alive_locked(heap, segment, place))
+			set_entry(segment, kept++, place);
+	}
+	tmem_bump(&order->entries, (uint64_t)(kept - order->kept) - (end - order->read));
+	order->kept = kept;
+	order->read = end;
+}
+
 /*
  * Where more than a quarter of the entries are dead, looks at up to @budget of
  * them, squeezes out the dead and joins segments. How many were looked at.
@@ -419,19 +441,16 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 {
 	struct order *order = &heap->order;
 	struct order_segment *segment;
-	uint32_t looks = 0, next, discarded;
-	uint64_t place;
+	uint32_t looks = 0, next, end, discarded;
 
 	tmem_lock(&heap->lock);
 	while (looks < budget && begin_locked(heap)) {
 		segment = segment_at(heap, order->cursor);
 		if (order->read < segment->count) {
-			place = entry(segment, order->read++);
-			looks++;
-			if (alive_locked(heap, segment, place))
-				set_entry(segment, order->kept++, place);
-			else
-				tmem_bump(&order->entries, -(uint64_t)1);
+			end = order->read +
+			      tmem_min32(segment->count - order->read, budget - looks);
+			looks += end - order->read;
+			squeeze_locked(heap, segment, end);
 			continue;
 		}
 		settle_locked(heap);

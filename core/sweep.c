@@ -131,6 +131,18 @@ static uint32_t sweep_pool(struct tmem_client *client, struct tmem_worker *worke
 	return 1;
 }
 
+/* As !tmem_slot_stored(), for a slot with something in it. The shard is locked. */
+static inline int leads_nowhere(const struct tmem_engine *engine, uint64_t slot)
+{
+	const struct extent *extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(slot)));
+	uint32_t state, generation;
+
+	state = tmem_load_acquire(&extent->state);
+	if (tmem_unlikely(state == EXTENT_DROPPING))
+		return !tmem_slot_stored(engine, slot, &generation);
+	return state == EXTENT_DEAD;
+}
+
 /* Clears the slots of one group that point into dropped extents. */
 static void clear_dead(struct tmem_worker *worker, struct pool *pool, const struct key *key,
 		       uint32_t number)
@@ -139,15 +151,17 @@ static void clear_dead(struct tmem_worker *worker, struct pool *pool, const stru
 	struct tmem_lock *lock = tmem_shard(engine, key);
 	tmem_word *slots[2], *slot;
 	uint64_t left = 0;
-	uint32_t count, generation, i;
+	uint32_t count, i;
 
 	tmem_lock(lock);
 	count = tmem_group_slots(worker, key, number, pool->objects, slots);
+	for (i = 0; i < count; i += TMEM_LINE / sizeof(*slot))
+		tmem_prefetch_write(slots[1] + i);
 	for (i = 0; i < TMEM_GROUP_PAGES; i++) {
 		slot = tmem_group_slot(slots, count, i);
 		if (!slot)
 			break;
-		if (*slot && !tmem_slot_stored(engine, *slot, &generation))
+		if (*slot && leads_nowhere(engine, *slot))
 			tmem_store(slot, (uint64_t)0);
 		left |= *slot;
 	}
@@ -240,6 +254,29 @@ int tmem_sweep_due(const struct tmem_client *client)
 	       has_dead(client);
 }
 
+/* The object that a bucket's tree begins with, or NULL. No lock held: it may be another's by now. */
+static const struct object *root_of(const struct pool *pool, uint32_t bucket)
+{
+	uint32_t number;
+
+	if (bucket >= tmem_load_acquire(&pool->bucket_count))
+		return NULL;
+	number = tmem_load(tmem_directory_bucket_at(pool, bucket));
+	if (!number || number >= tmem_load_acquire(&pool->objects->issued))
+		return NULL;
+	return tmem_object_at(pool->objects, number);
+}
+
+/* Buckets lie side by side; what they lead to is asked for before the pass comes there. */
+static void look_ahead(const struct tmem_engine *engine, const struct pool *pool, uint32_t bucket)
+{
+	const struct object *object = root_of(pool, bucket + 1);
+
+	tmem_prefetch(root_of(pool, bucket + 2));
+	if (object)
+		tmem_group_prefetch(engine, object);
+}
+
 /* One step of the pass over the index. 0: there is nothing to do. */
 static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *worker)
 {
@@ -280,6 +317,7 @@ static uint32_t sweep_index(struct tmem_client *client, struct tmem_worker *work
 		tmem_unlock(&stripe->lock);
 		worker->touched++;
 		if (number) {
+			look_ahead(engine, pool, sweep->bucket);
 			tmem_sweep_key(worker, pool, &sweep->id, group, &key);
 			clear_dead(worker, pool, &key, number);
 			return 1;
