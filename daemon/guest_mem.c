@@ -366,6 +366,15 @@ enum guest_error guest_mem_end(struct guest_mem *mem)
 	return touch_end(mem);
 }
 
+void guest_mem_ask(struct guest_mem *mem, uint64_t guest)
+{
+	uint64_t room;
+	const struct guest_region *region = find_region(mem, guest, &room);
+
+	if (region)
+		__builtin_prefetch(region->map.start + (guest - region->guest));
+}
+
 enum guest_error guest_mem_read(struct guest_mem *mem, uint64_t guest, void *dst, size_t length)
 {
 	struct guest_region *region;

@@ -89,6 +89,9 @@ const uint8_t *guest_mem_piece(struct guest_mem *mem, uint64_t guest, size_t len
 void guest_mem_begin(struct guest_mem *mem);
 enum guest_error guest_mem_end(struct guest_mem *mem);
 
+/* Has the processor fetch the line at @guest, wherever that is: nothing is read, nothing faults. */
+void guest_mem_ask(struct guest_mem *mem, uint64_t guest);
+
 enum guest_error guest_mem_set_log(struct guest_mem *mem, int fd, uint64_t offset, uint64_t size);
 /* Marks the pages of a range in the log, where logging is on. */
 enum guest_error guest_mem_mark(struct guest_mem *mem, uint64_t guest, uint64_t length);

@@ -159,12 +159,27 @@ uint16_t virtqueue_stop(struct virtqueue *queue)
 	return queue->base;
 }
 
+/*
+ * What the next request will be read from comes from another processor together
+ * with the index that announces it; one after the other would take as long each.
+ * A driver with one request at a time uses one head.
+ */
+static void ask_ahead(struct virtqueue *queue)
+{
+	guest_mem_ask(queue->mem, queue->avail + RING_ENTRIES +
+					  (uint64_t)(queue->next_avail & (queue->size - 1)) * 2);
+	guest_mem_ask(queue->mem,
+		      queue->desc + (uint64_t)queue->chain.head * sizeof(struct vring_desc));
+	guest_mem_ask(queue->mem, queue->chain.segment[0].guest);
+}
+
 enum guest_error virtqueue_next(struct virtqueue *queue, uint16_t *head, bool *found)
 {
 	enum guest_error error;
 	uint16_t index;
 
 	*found = false;
+	ask_ahead(queue);
 	error = read_u16(queue, queue->avail + RING_INDEX, &index);
 	if (error)
 		return error;

@@ -96,6 +96,14 @@ bool lt_ring_ready(const struct ring *ring)
 	return load16(ring->used + INDEX) != ring->seen;
 }
 
+uint16_t lt_ring_expect(const struct ring *ring)
+{
+	uint32_t at = ring->seen & (ring->size - 1u);
+
+	__builtin_prefetch(ring->used + ENTRIES + at * USED_ENTRY);
+	return load16(ring->avail + ENTRIES + at * 2);
+}
+
 int lt_ring_take(struct ring *ring, uint32_t *head, uint32_t *length)
 {
 	const uint8_t *entry;

@@ -53,6 +53,12 @@ void lt_ring_kick(struct ring *ring);
 /* True: an answer is there that was not taken. */
 bool lt_ring_ready(const struct ring *ring);
 
+/*
+ * Has the processor fetch the entry of the next answer. The head that this will
+ * be of, if the device answers in order; any number, if it writes where it must not.
+ */
+uint16_t lt_ring_expect(const struct ring *ring);
+
 /* Takes an answer: 1, 0 where there is none, -1 if the device's index ran away. */
 int lt_ring_take(struct ring *ring, uint32_t *head, uint32_t *length);
 
