@@ -37,7 +37,19 @@ enum status cmd_stat(const struct arguments *arguments)
 struct moment {
 	uint64_t puts;
 	uint64_t gets;
+	uint64_t hits;
 };
+
+/* Of the gets between two moments, those that found their page; a dash where there were none. */
+static void format_hits(const struct moment *last, const struct moment *now, char *text,
+			size_t size)
+{
+	snprintf(text, size, "-");
+	/* A guest that was removed takes its figures along. */
+	if (now->gets > last->gets && now->hits >= last->hits)
+		snprintf(text, size, "%.1f",
+			 (double)(now->hits - last->hits) * 100 / (double)(now->gets - last->gets));
+}
 
 static void print_moment(const struct arguments *arguments, struct json_object *ok,
 			 struct moment *last)
@@ -50,22 +62,25 @@ static void print_moment(const struct arguments *arguments, struct json_object *
 	uint64_t bytes = view_u64(engine, "ephemeral_bytes") + view_u64(engine, "persistent_bytes");
 	uint64_t interval = arguments->interval ? arguments->interval : 1;
 	bool first = !view_u64(ok, "sequence");
-	struct moment now = {view_u64(engine, "puts"), view_u64(engine, "gets")};
+	struct moment now = {view_u64(engine, "puts"), view_u64(engine, "gets"),
+			     view_u64(engine, "gets_hit")};
 	char stored[UNITS_SIZE_TEXT];
 	char memory[UNITS_SIZE_TEXT];
 	char ratio[16] = "-";
+	char hits[16];
 
 	if (first)
-		printf("%12s %10s %6s %10s %10s %10s %10s\n", "PAGES", "STORED", "RATIO", "MEMORY",
-		       "PUTS/s", "GETS/s", "LOST");
+		printf("%12s %10s %6s %10s %10s %10s %6s %10s\n", "PAGES", "STORED", "RATIO",
+		       "MEMORY", "PUTS/s", "GETS/s", "HIT%", "LOST");
+	format_hits(first ? &now : last, &now, hits, sizeof(hits));
 	if (bytes)
 		snprintf(ratio, sizeof(ratio), "%.2f", (double)pages * PAGE_BYTES / (double)bytes);
-	printf("%12" PRIu64 " %10s %6s %10s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n", pages,
+	printf("%12" PRIu64 " %10s %6s %10s %10" PRIu64 " %10" PRIu64 " %6s %10" PRIu64 "\n", pages,
 	       units_format_rough(bytes, stored), ratio,
 	       units_format_rough(view_u64(engine, "extent_bytes") + view_u64(engine, "meta_bytes"),
 				  memory),
 	       first ? 0 : (now.puts - last->puts) / interval,
-	       first ? 0 : (now.gets - last->gets) / interval, view_u64(engine, "gets_lost"));
+	       first ? 0 : (now.gets - last->gets) / interval, hits, view_u64(engine, "gets_lost"));
 	fflush(stdout);
 	*last = now;
 }
@@ -73,7 +88,7 @@ static void print_moment(const struct arguments *arguments, struct json_object *
 enum status cmd_watch(const struct arguments *arguments)
 {
 	struct json_object *request = link_named(arguments);
-	struct moment last = {0, 0};
+	struct moment last = {0, 0, 0};
 	struct json_object *ok;
 	enum status status;
 	struct link link;

@@ -47,7 +47,7 @@ def plain(text, run_dir, command):
         text = re.sub(r"^(  \w+ +[\w/]+) +\S+$", r"\1 NUMBER", text, flags=re.M)
         text = re.sub(r"^(  \w+ +[\w/]+) +\S+(?=  \w)", r"\1 NUMBER", text, flags=re.M)
     if re.search(r"\btmem watch\b", command):
-        text = re.sub(r"^ +\d+ +[\d.]+ [KMGT]?i?B +[\d.-]+ +[\d.]+ [KMGT]?i?B( +\d+){3}$", "NUMBERS", text, flags=re.M)
+        text = re.sub(r"^ +\d+ +[\d.]+ [KMGT]?i?B +[\d.-]+ +[\d.]+ [KMGT]?i?B( +\d+){2} +[\d.-]+ +\d+$", "NUMBERS", text, flags=re.M)
     return text
 
 

@@ -204,6 +204,25 @@ static void loop_without_work_sleeps(void **state)
 	end(&scene);
 }
 
+/* Some work begins when the guests are seen to rest: one look more, once, without an event. */
+static void after_an_event_it_looks_once_more(void **state)
+{
+	const struct itimerspec later = {.it_value = {.tv_nsec = 500000000}};
+	struct scene scene = {0};
+	struct loop_figures figures;
+
+	(void)state;
+	begin(&scene);
+	assert_int_equal(timerfd_settime(scene.clock.fd, 0, &later, NULL), 0);
+	ring_all(&scene);
+	assert_int_equal(loop_run(scene.loop), 0);
+	loop_figures(scene.loop, &figures);
+	/* The event, a look without waiting, the one after a while, and the clock. */
+	assert_int_equal(figures.rounds, 4);
+	assert_int_equal(figures.idle, 2);
+	end(&scene);
+}
+
 static void all_work_is_done_and_then_it_sleeps(void **state)
 {
 	struct scene scene = {.turns = 1000, .idles = 500};
@@ -271,6 +290,7 @@ int main(void)
 		cmocka_unit_test(removed_watch_is_not_called),
 		cmocka_unit_test(changed_watch_waits_for_something_else),
 		cmocka_unit_test(loop_without_work_sleeps),
+		cmocka_unit_test(after_an_event_it_looks_once_more),
 		cmocka_unit_test(all_work_is_done_and_then_it_sleeps),
 		cmocka_unit_test(guests_do_not_starve_background_work),
 		cmocka_unit_test(what_can_wait_waits_for_all_else),
