@@ -193,30 +193,17 @@ struct extent {
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
-/* Eight lines; a loop of a known length around one prefetch is left out by gcc 12. */
-static inline void tmem_prefetch_far_8(const unsigned char *p)
-{
-	tmem_prefetch_far(p);
-	tmem_prefetch_far(p + TMEM_LINE);
-	tmem_prefetch_far(p + 2 * TMEM_LINE);
-	tmem_prefetch_far(p + 3 * TMEM_LINE);
-	tmem_prefetch_far(p + 4 * TMEM_LINE);
-	tmem_prefetch_far(p + 5 * TMEM_LINE);
-	tmem_prefetch_far(p + 6 * TMEM_LINE);
-	tmem_prefetch_far(p + 7 * TMEM_LINE);
-}
-
 /*
- * All lines of a block of @length bytes, but a compressed one's first. A codec
- * waits for each line that it reads, so those go as near as can be.
+ * All lines of a block of @length bytes, but the first. A codec waits for each
+ * line that it reads, so those of a compressed one go as near as can be.
  */
 static inline void tmem_prefetch_block(const unsigned char *data, uint32_t length)
 {
 	uint32_t i;
 
 	if (length >= TMEM_PAGE_SIZE)
-		for (i = 0; i < length; i += 8 * TMEM_LINE)
-			tmem_prefetch_far_8(data + i);
+		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
+			tmem_prefetch_far(data + i);
 	else
 		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
 			tmem_prefetch(data + i);
