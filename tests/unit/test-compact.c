@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Room that lies scattered is made whole while a reader keeps one block: the
- * extent that was emptied around it is no spare before the reader is done,
- * and a put that needs one waits for that, and is not refused.
+ * A block that is read while its page goes. Room that lies scattered is made
+ * whole around it: the extent that was emptied is no spare before the reader is
+ * done, and a put that needs one waits for that, and is not refused. And two
+ * readers of one block, which the last of them frees.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -21,14 +22,17 @@
 #define HOLES	   3u	 /* one page in so many stays: those between are not one large hole */
 #define MOST	   4000u /* pages that are put, at most */
 #define STANDSTILL 20	 /* ms without a put: the one that is under way waits */
+#define READERS	   2u
 
 static void *host;
 static struct tmem_engine *engine;
-static struct tmem_worker *worker, *other;
+static struct tmem_worker *worker, *others[READERS];
 static struct tmem_client *client;
 static uint32_t pool;
 static uint32_t returned; /* puts, about */
-static enum { NOBODY, EXPECTED, READING, LET_GO } reader;
+static uint32_t reading;  /* slow readers that came to their block */
+static uint32_t let_go;	  /* so many of them may go on */
+static __thread bool slow;
 
 /* A page's first word says how many of its bytes are stored; the others are 0. */
 static uint32_t compress(const struct tmem_codec *codec, void *work, const void *page, void *dst,
@@ -54,13 +58,14 @@ static void pause_ms(long ms)
 static int decompress(const struct tmem_codec *codec, void *work, const void *src, uint32_t length,
 		      void *page)
 {
+	uint32_t turn;
+
 	(void)codec, (void)work;
+	if (slow)
+		for (turn = tmem_add(&reading, 1u); tmem_load_acquire(&let_go) < turn;)
+			pause_ms(1);
 	memset(page, 0, TMEM_PAGE_SIZE);
 	memcpy(page, src, length);
-	if (tmem_load_acquire(&reader) == EXPECTED)
-		tmem_store_release(&reader, READING);
-	while (tmem_load_acquire(&reader) == READING)
-		pause_ms(1);
 	return 0;
 }
 
@@ -71,7 +76,7 @@ static void start(void)
 {
 	static const struct tmem_codec *const codecs[] = {&head};
 	struct tmem_config config = {.size = sizeof(config),
-				     .workers = 2,
+				     .workers = 1 + READERS,
 				     .extent_size = 65536,
 				     .capacity = 32u * MIB,
 				     .codec_count = 1,
@@ -82,13 +87,17 @@ static void start(void)
 					      .allocation = MIB,
 					      .pages_per_object = MOST};
 	struct tmem_pool_config shape = {.size = sizeof(shape), .flags = TMEM_POOL_PERSISTENT};
+	uint32_t i;
 	int number;
 
+	reading = 0;
+	let_go = 0;
 	host = glue_create(64u * MIB);
 	config.host = host;
 	MUST_EQ(tmem_engine_create(&config, &engine), 0);
 	MUST_EQ(tmem_worker_create(engine, &worker), 0);
-	MUST_EQ(tmem_worker_create(engine, &other), 0);
+	for (i = 0; i < READERS; i++)
+		MUST_EQ(tmem_worker_create(engine, &others[i]), 0);
 	MUST_EQ(tmem_client_create(engine, worker, &settings, &client), 0);
 	number = tmem_pool_create(client, worker, &shape);
 	MUST(number >= 0);
@@ -98,11 +107,13 @@ static void start(void)
 static void stop(void)
 {
 	const char *what = NULL;
+	uint32_t i;
 
 	if (tmem_engine_check(engine, &what))
 		FAIL("check: %s", what);
 	tmem_client_destroy(client, worker);
-	tmem_worker_destroy(other);
+	for (i = 0; i < READERS; i++)
+		tmem_worker_destroy(others[i]);
 	tmem_worker_destroy(worker);
 	tmem_engine_destroy(engine);
 	MUST(glue_destroy(host) == NULL);
@@ -142,14 +153,34 @@ static void look(struct tmem_worker *by, uint32_t i, uint32_t length)
 	MUST(!memcmp(page, expected, TMEM_PAGE_SIZE));
 }
 
-static void *read_slowly(void *index)
+/* What a slow reader reads, and by which worker. */
+struct errand {
+	pthread_t thread;
+	struct tmem_worker *by;
+	uint32_t index;
+};
+
+static void *read_slowly(void *context)
 {
-	look(other, *(uint32_t *)index, SMALL);
+	const struct errand *errand = context;
+
+	slow = true;
+	look(errand->by, errand->index, SMALL);
 	return NULL;
 }
 
+/* Comes back when the reader is at its block. */
+static void send(struct errand *errand, uint32_t number, uint32_t index)
+{
+	errand->by = others[number];
+	errand->index = index;
+	MUST_EQ(pthread_create(&errand->thread, NULL, read_slowly, errand), 0);
+	while (tmem_load_acquire(&reading) <= number)
+		pause_ms(1);
+}
+
 /* Lets the reader go when no put has returned for a while. */
-static void *let_go(void *unused)
+static void *usher(void *unused)
 {
 	uint32_t seen, still = 0;
 
@@ -158,7 +189,7 @@ static void *let_go(void *unused)
 		pause_ms(1);
 		still = seen == tmem_load(&returned) ? still + 1 : 0;
 	}
-	tmem_store_release(&reader, LET_GO);
+	tmem_store_release(&let_go, 1u);
 	return unused;
 }
 
@@ -203,17 +234,14 @@ static uint32_t page_to_move(void)
 
 static void put_waits_for_a_reader(void)
 {
-	uint32_t count, slow_page, put_again = 0, i;
-	pthread_t slow, usher;
+	uint32_t count, put_again = 0, i;
+	struct errand errand;
+	pthread_t thread;
 
 	start();
 	count = fill_with_holes();
-	slow_page = page_to_move();
-	tmem_store_release(&reader, EXPECTED);
-	MUST_EQ(pthread_create(&slow, NULL, read_slowly, &slow_page), 0);
-	while (tmem_load_acquire(&reader) != READING)
-		pause_ms(1);
-	MUST_EQ(pthread_create(&usher, NULL, let_go, NULL), 0);
+	send(&errand, 0, page_to_move());
+	MUST_EQ(pthread_create(&thread, NULL, usher, NULL), 0);
 	/* Larger ones, nearly as many bytes as those that went. */
 	for (i = 0; put_again + LARGE < (count - count / HOLES) * SMALL; i++)
 		if (!stays(i)) {
@@ -222,17 +250,53 @@ static void put_waits_for_a_reader(void)
 			put_again += LARGE;
 		}
 	/* It was let go because a put waited, before all were done. */
-	MUST_EQ(tmem_load_acquire(&reader), LET_GO);
-	MUST_EQ(pthread_join(usher, NULL), 0);
-	MUST_EQ(pthread_join(slow, NULL), 0);
+	MUST_EQ(tmem_load_acquire(&let_go), 1);
+	MUST_EQ(pthread_join(thread, NULL), 0);
+	MUST_EQ(pthread_join(errand.thread, NULL), 0);
 	while (i--)
 		look(worker, i, stays(i) ? SMALL : LARGE);
+	stop();
+}
+
+/* Pages from @first on, until there is no room. The first that was refused. */
+static uint32_t fill_from(uint32_t first)
+{
+	while (!put(first, SMALL))
+		MUST(++first < MOST);
+	return first;
+}
+
+/* Whoever came in between them has every other block, and none of theirs. */
+static void last_reader_frees(void)
+{
+	struct tmem_handle first = handle(0);
+	struct errand errands[READERS];
+	uint32_t count, i;
+
+	start();
+	MUST_EQ(put(0, SMALL), 0);
+	for (i = 0; i < READERS; i++)
+		send(&errands[i], i, 0);
+	MUST_EQ(tmem_flush(client, worker, &first), 1);
+	count = fill_from(1);
+	for (i = 0; i < READERS; i++) {
+		tmem_store_release(&let_go, i + 1);
+		MUST_EQ(pthread_join(errands[i].thread, NULL), 0);
+		/* Each page anew, into what is free now. */
+		while (count-- > 1) {
+			struct tmem_handle h = handle(count);
+
+			MUST_EQ(tmem_flush(client, worker, &h), 1);
+		}
+		count = fill_from(1);
+	}
 	stop();
 }
 
 int main(void)
 {
 	put_waits_for_a_reader();
+	last_reader_frees();
 	puts("ok");
 	return 0;
 }
