@@ -40,15 +40,21 @@ struct moment {
 	uint64_t hits;
 };
 
+/* Less than before: a guest was removed, and its figures with it. */
+static uint64_t since(uint64_t before, uint64_t now)
+{
+	return now > before ? now - before : 0;
+}
+
 /* Of the gets between two moments, those that found their page; a dash where there were none. */
 static void format_hits(const struct moment *last, const struct moment *now, char *text,
 			size_t size)
 {
+	uint64_t gets = since(last->gets, now->gets), hits = since(last->hits, now->hits);
+
 	snprintf(text, size, "-");
-	/* A guest that was removed takes its figures along. */
-	if (now->gets > last->gets && now->hits >= last->hits)
-		snprintf(text, size, "%.1f",
-			 (double)(now->hits - last->hits) * 100 / (double)(now->gets - last->gets));
+	if (gets)
+		snprintf(text, size, "%.1f", (double)hits * 100 / (double)gets);
 }
 
 static void print_moment(const struct arguments *arguments, struct json_object *ok,
@@ -79,8 +85,9 @@ static void print_moment(const struct arguments *arguments, struct json_object *
 	       units_format_rough(bytes, stored), ratio,
 	       units_format_rough(view_u64(engine, "extent_bytes") + view_u64(engine, "meta_bytes"),
 				  memory),
-	       first ? 0 : (now.puts - last->puts) / interval,
-	       first ? 0 : (now.gets - last->gets) / interval, hits, view_u64(engine, "gets_lost"));
+	       first ? 0 : since(last->puts, now.puts) / interval,
+	       first ? 0 : since(last->gets, now.gets) / interval, hits,
+	       view_u64(engine, "gets_lost"));
 	fflush(stdout);
 	*last = now;
 }

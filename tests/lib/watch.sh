@@ -9,7 +9,7 @@ if [ "$1" != --inside ]; then
 fi
 out=$TMEM_RUN_DIR/watch
 : >"$out"
-"$TMEM" watch app --count 2 --interval 2 >"$out" &
+"$TMEM" watch app --count 2 --interval 4 >"$out" &
 until [ "$(wc -l <"$out")" -ge 2 ]; do
 	kill -0 $! || exit
 	sleep 0.05
