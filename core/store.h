@@ -20,6 +20,26 @@ typedef uint64_t tmem_word __attribute__((aligned(8)));
 
 /* ---- slabs: fixed-size records, named by 32-bit numbers; 0 is none ---- */
 
+enum slab_name {
+	SLAB_OBJECT_E, /* of ephemeral pools */
+	SLAB_OBJECT_P, /* of persistent pools: in memory that can survive */
+	SLAB_NODE,
+	SLAB_LEAF_SMALL,
+	SLAB_LEAF,
+	SLAB_EXTENT,
+	SLAB_HEADERS_E,
+	SLAB_HEADERS_P,
+	SLAB_BINS,
+	SLAB_LENT,
+	SLAB_ORDER,
+	SLAB_BUCKETS,
+	SLAB_MAP,
+	SLAB_POOL,
+	SLAB_HEAP,
+	SLAB_CLIENT,
+	SLAB_COUNT
+};
+
 /* Records that a persistent client may count on; guarded by slab->lock. */
 struct promise {
 	uint32_t left;
