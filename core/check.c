@@ -702,10 +702,10 @@ static __attribute__((noinline)) int check_slabs(struct walk *walk)
 	uint32_t i, w, number, free;
 
 	for (w = 0; w < engine->worker_limit; w++) {
+		EXPECT(walk, !engine->seat[w].held && !engine->seat[w].from);
 		if (!engine->worker[w])
 			continue;
 		bytes += engine->worker[w]->size;
-		EXPECT(walk, !engine->worker[w]->held && !engine->worker[w]->from);
 		for (i = 0; i <= SLAB_LEAF; i++)
 			walk->used[i] += engine->worker[w]->spares.count[i];
 	}

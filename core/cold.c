@@ -224,7 +224,7 @@ uint32_t tmem_engine_recode(struct tmem_engine *engine, struct tmem_worker *work
 	worker->touched = 0;
 	if (!engine->dense || !tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
-	tmem_pending_settle(worker->pending);
+	tmem_pending_settle(&worker->seat->pending);
 	done = recode_hot(engine, worker, budget);
 	do {
 		before = done;

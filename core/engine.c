@@ -177,8 +177,7 @@ int tmem_worker_create(struct tmem_engine *engine, struct tmem_worker **result)
 	for (id = 0; id < engine->worker_limit && engine->worker[id]; id++)
 		;
 	worker->id = id;
-	worker->pending = &engine->pending[id % TMEM_WORKERS];
-	worker->stock = &engine->stock[id % TMEM_WORKERS];
+	worker->seat = &engine->seat[id % TMEM_WORKERS];
 	if (id < engine->worker_limit)
 		tmem_store_release(&engine->worker[id], worker);
 	tmem_unlock(&engine->lock);
@@ -194,7 +193,7 @@ void tmem_worker_destroy(struct tmem_worker *worker)
 {
 	struct tmem_engine *engine = worker->engine;
 
-	tmem_pending_settle(worker->pending);
+	tmem_pending_settle(&worker->seat->pending);
 	tmem_stock_give_back_all(engine);
 	tmem_spares_drain(worker);
 	tmem_lock(&engine->lock);

@@ -162,23 +162,20 @@ void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct exten
 		tmem_extent(engine, extent->next)->prev = extent->prev;
 }
 
-static int is_held_by(struct tmem_worker *worker, uint32_t number)
+static int is_held_by(const struct seat *seat, uint32_t number)
 {
-	return __atomic_load_n(&worker->held, __ATOMIC_SEQ_CST) == number ||
-	       __atomic_load_n(&worker->from, __ATOMIC_SEQ_CST) == number;
+	return __atomic_load_n(&seat->held, __ATOMIC_SEQ_CST) == number ||
+	       __atomic_load_n(&seat->from, __ATOMIC_SEQ_CST) == number;
 }
 
 /* Whether a worker copies to or from it. */
-int tmem_extent_held(struct tmem_engine *engine, uint32_t number)
+int tmem_extent_held(const struct tmem_engine *engine, uint32_t number)
 {
-	struct tmem_worker *worker;
 	uint32_t i;
 
-	for (i = 0; i < engine->worker_limit; i++) {
-		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && is_held_by(worker, number))
+	for (i = 0; i < engine->worker_limit; i++)
+		if (is_held_by(&engine->seat[i], number))
 			return 1;
-	}
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 	tmem_word *slot;
 	int exclusive, held, named, taken, err;
 
-	tmem_pending_make_room(worker->pending);
+	tmem_pending_make_room(&worker->seat->pending);
 	counters = tmem_counters(access->pool, worker);
 	tmem_count(counters, gets, 1);
 	flags = access->pool->flags;
@@ -144,7 +144,7 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 		goto miss;
 	extent = tmem_extent(engine, tmem_place_extent(SLOT_PLACE(value)));
 	unit = tmem_place_unit(SLOT_PLACE(value));
-	if (held && !tmem_hold(&worker->held, extent)) {
+	if (held && !tmem_hold(&worker->seat->held, extent)) {
 		tmem_store(slot, (uint64_t)0);
 		tmem_slot_cleared(worker, home, key, sought->object, slot);
 		goto miss;
@@ -181,7 +181,7 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 		tmem_heap_unpin(heap, extent, block, SLOT_PLACE(value));
 	}
 	if (held)
-		tmem_store_release(&worker->held, 0u);
+		tmem_store_release(&worker->seat->held, 0u);
 	if (tmem_unlikely(err)) {
 		tmem_count(counters, gets_hit, -1);
 		if (taken) {

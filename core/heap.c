@@ -505,7 +505,7 @@ static void fill_reserve(struct tmem_engine *engine, struct reserve *reserve)
 
 /*
  * Reserves a block for @length bytes and holds its extent for @worker, which
- * stores worker->held = 0 when the block is published or freed. 0,
+ * stores worker->seat->held = 0 when the block is published or freed. 0,
  * -TMEM_ENOMEM, -TMEM_ENOSPC. The caller holds no lock.
  */
 int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t length,
@@ -537,7 +537,7 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 			tmem_heap_tag_locked(heap, reserve->place, length, codec, pool);
 			if (!is_persistent(heap))
 				tmem_order_append_locked(heap, reserve->place, heap->clock);
-			tmem_store(&worker->held, tmem_place_extent(reserve->place));
+			tmem_store(&worker->seat->held, tmem_place_extent(reserve->place));
 			if (stocks &&
 			    tmem_extent(engine, tmem_place_extent(reserve->place))->headers)
 				filled = tmem_stock_fill_locked(worker, heap, reserve->place, pool);
@@ -548,7 +548,7 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 		if (reserve->place)
 			break;
 		worker->touched++;
-		tmem_pending_settle(worker->pending);
+		tmem_pending_settle(&worker->seat->pending);
 		tmem_stock_give_back_all(engine);
 		err = is_persistent(heap) ? tmem_compact(heap, worker)
 					  : make_room(heap, worker, length, try);
@@ -625,7 +625,7 @@ int tmem_heap_reserve_aside(struct heap *heap, struct tmem_worker *worker, uint3
 						     : alloc_aside_locked(heap, length, anywhere);
 		if (reserve->place) {
 			tmem_heap_tag_locked(heap, reserve->place, length, codec, pool);
-			tmem_store(&worker->held, tmem_place_extent(reserve->place));
+			tmem_store(&worker->seat->held, tmem_place_extent(reserve->place));
 		}
 		tmem_unlock(&heap->lock);
 		if (reserve->place)

@@ -168,8 +168,7 @@ struct gone_heaps {
 
 struct tmem_engine {
 	struct shard shard[TMEM_SHARDS];
-	struct pending pending[TMEM_WORKERS];
-	struct stock stock[TMEM_WORKERS];
+	struct seat seat[TMEM_WORKERS];
 	struct stripe stripe[TMEM_STRIPES];
 	/* Set at creation, then constant. */
 	const struct tmem_host_ops *ops;
@@ -299,7 +298,7 @@ void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent);
 void tmem_extent_link(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
 void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
 
-int tmem_extent_held(struct tmem_engine *engine, uint32_t number);
+int tmem_extent_held(const struct tmem_engine *engine, uint32_t number);
 int tmem_slot_stored(const struct tmem_engine *engine, uint64_t slot, uint32_t *generation);
 
 static inline uint32_t tmem_place_extent(uint64_t place)
@@ -524,7 +523,7 @@ struct pool *tmem_owner_of(struct heap *heap, const struct block *block, struct 
 static inline void tmem_end(struct tmem_worker *worker, const struct access *access)
 {
 	if (tmem_unlikely(access->home != access->pool))
-		tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+		tmem_store_release(&worker->seat->sharing, (struct tmem_client *)NULL);
 }
 
 /* share.c */
@@ -574,7 +573,7 @@ int tmem_bill(struct tmem_client *client, uint64_t fresh, uint64_t old);
 struct heap *tmem_policy_victim(struct tmem_engine *engine, struct tmem_worker *worker);
 void tmem_policy_leave(struct tmem_worker *worker);
 void tmem_policy_forget(struct tmem_engine *engine);
-int tmem_policy_visited(struct tmem_engine *engine, const struct tmem_client *client);
+int tmem_policy_visited(const struct tmem_engine *engine, const struct tmem_client *client);
 
 /* compact.c */
 int tmem_compact(struct heap *heap, struct tmem_worker *worker);

@@ -267,7 +267,7 @@ static int have_back(struct heap *heap, struct tmem_worker *worker, struct exten
 		settle_class_locked(heap, extent, lent);
 	}
 	tmem_unlock(&heap->lock);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	if (closed)
 		tmem_extent_close(engine, closed);
 	else if (whole)
@@ -285,7 +285,7 @@ static int begin_keep_locked(struct tmem_worker *worker, struct extent *extent)
 	if (lent->busy || lent->stale)
 		return 0;
 	lent->busy = 1;
-	tmem_store(&worker->held, extent->number);
+	tmem_store(&worker->seat->held, extent->number);
 	return 1;
 }
 
@@ -439,7 +439,7 @@ static void close_for_lending_locked(struct heap *heap, struct tmem_worker *work
 	tmem_store(&lent->noted, 0u);
 	enlist_locked(heap, extent, LENT);
 	settle_class_locked(heap, extent, lent);
-	tmem_store(&worker->held, extent->number);
+	tmem_store(&worker->seat->held, extent->number);
 }
 
 /* A closed extent, held and busy on behalf of @worker, goes to the host. */
@@ -466,7 +466,7 @@ static void hand_over(struct heap *heap, struct tmem_worker *worker, struct exte
 	heap->lends++;
 	closed = end_locked(heap, extent, lent);
 	tmem_unlock(&heap->lock);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	if (closed)
 		tmem_extent_close(engine, closed);
 }
@@ -535,14 +535,14 @@ static int probe(struct heap *heap, struct tmem_worker *worker)
 	if (extent) {
 		number = extent->number;
 		generation = tmem_load(&extent->generation);
-		tmem_store(&worker->held, number);
+		tmem_store(&worker->seat->held, number);
 	}
 	tmem_unlock(&heap->lock);
 	if (!extent)
 		return 0;
 	left = !tmem_lent(worker->engine, extent)->over &&
 	       is_there(extent, tmem_lent(worker->engine, extent), piece);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	return !left && !tmem_heap_drop_taken(heap, number, generation);
 }
 

@@ -14,7 +14,7 @@ TMEM_STATIC_ASSERT(!(TMEM_PENDING & (TMEM_PENDING - 1)));
 void tmem_pending_prepare(struct tmem_worker *worker, struct heap *heap, uint64_t slot,
 			  uint32_t pool, uint32_t generation)
 {
-	struct pending *pending = worker->pending;
+	struct pending *pending = &worker->seat->pending;
 	uint32_t i = pending->tail % TMEM_PENDING;
 
 	pending->block[i].heap = heap;
@@ -98,5 +98,5 @@ void tmem_pending_settle_all(struct tmem_engine *engine)
 	uint32_t i;
 
 	for (i = 0; i < engine->worker_limit; i++)
-		tmem_pending_settle(&engine->pending[i]);
+		tmem_pending_settle(&engine->seat[i].pending);
 }

@@ -120,7 +120,7 @@ struct heap *tmem_policy_victim(struct tmem_engine *engine, struct tmem_worker *
 			best = choose(engine);
 		else
 			tmem_store(&engine->victim_uses, uses - 1);
-		__atomic_store_n(&worker->visiting, best, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&worker->seat->visiting, best, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&engine->victim, __ATOMIC_SEQ_CST) == best)
 			return best;
 	}
@@ -128,7 +128,7 @@ struct heap *tmem_policy_victim(struct tmem_engine *engine, struct tmem_worker *
 
 void tmem_policy_leave(struct tmem_worker *worker)
 {
-	tmem_store_release(&worker->visiting, (struct heap *)NULL);
+	tmem_store_release(&worker->seat->visiting, (struct heap *)NULL);
 }
 
 /* A client is dying: its heap is nobody's victim from now on. L1 is held. */
@@ -138,15 +138,13 @@ void tmem_policy_forget(struct tmem_engine *engine)
 }
 
 /* Whether some worker still takes from a heap of @client, which is forgotten. */
-int tmem_policy_visited(struct tmem_engine *engine, const struct tmem_client *client)
+int tmem_policy_visited(const struct tmem_engine *engine, const struct tmem_client *client)
 {
 	const struct heap *heap;
-	struct tmem_worker *worker;
 	uint32_t i;
 
 	for (i = 0; i < engine->worker_limit; i++) {
-		worker = tmem_load_acquire(&engine->worker[i]);
-		heap = worker ? __atomic_load_n(&worker->visiting, __ATOMIC_SEQ_CST) : NULL;
+		heap = __atomic_load_n(&engine->seat[i].visiting, __ATOMIC_SEQ_CST);
 		if (heap && heap->client == client)
 			return 1;
 	}

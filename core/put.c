@@ -40,7 +40,7 @@ static int stage(struct tmem_worker *worker, const struct access *access, const 
 		tmem_heap_free(access->heap,
 			       SLOT_OF(reserve->place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW), where,
 			       reserve->extent->generation);
-		tmem_store_release(&worker->held, 0u);
+		tmem_store_release(&worker->seat->held, 0u);
 	} else {
 		memcpy(worker->page, page, TMEM_PAGE_SIZE);
 	}
@@ -132,7 +132,7 @@ static void settle(struct tmem_worker *worker, const struct access *access, uint
 	uint64_t live;
 	uint32_t i;
 
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	tmem_spares_settle(worker, access->home);
 	for (i = 0; i < puts; i++)
 		tmem_directory_grow(access->home, worker);

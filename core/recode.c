@@ -81,7 +81,7 @@ static int copy_payload(struct tmem_worker *worker, struct source *source, unsig
 	tmem_lock(lock);
 	slot = slot_of(worker, source);
 	/* Nobody but a drop frees it while its shard is held, and a drop sees who holds. */
-	if (slot && tmem_hold(&worker->held, extent)) {
+	if (slot && tmem_hold(&worker->seat->held, extent)) {
 		source->slot = *slot;
 		source->generation = tmem_load(&extent->generation);
 		source->block.time = tmem_load(&tmem_block(extent, unit)->time);
@@ -89,7 +89,7 @@ static int copy_payload(struct tmem_worker *worker, struct source *source, unsig
 		/* Of an extent that is lent the host may have taken what was copied. */
 		copied = !tmem_lend_asked(extent) ||
 			 tmem_lend_is_left(extent, unit, SLOT_LENGTH(*slot));
-		tmem_store_release(&worker->held, 0u);
+		tmem_store_release(&worker->seat->held, 0u);
 	}
 	tmem_unlock(lock);
 	return copied;
@@ -117,10 +117,10 @@ static void mark_tried(struct tmem_worker *worker, const struct source *source)
 	struct extent *extent = tmem_extent(engine, tmem_place_extent(source->place));
 
 	tmem_lock(lock);
-	if (slot_of(worker, source) && tmem_hold(&worker->from, extent)) {
+	if (slot_of(worker, source) && tmem_hold(&worker->seat->from, extent)) {
 		tmem_fetch_or_full(&tmem_block(extent, tmem_place_unit(source->place))->tag,
 				   TAG_TRIED);
-		tmem_store_release(&worker->from, 0u);
+		tmem_store_release(&worker->seat->from, 0u);
 	}
 	tmem_unlock(lock);
 }
@@ -155,7 +155,7 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	 * Another page may have been put into the same place: at another time.
 	 * A drop sees who holds, before its headers go.
 	 */
-	if (!slot || *slot != source->slot || !tmem_hold(&worker->from, extent))
+	if (!slot || *slot != source->slot || !tmem_hold(&worker->seat->from, extent))
 		goto out;
 	if (!tmem_slot_stored(engine, *slot, &generation) || generation != source->generation ||
 	    tmem_load(&tmem_block(extent, tmem_place_unit(source->place))->time) !=
@@ -180,7 +180,7 @@ static int turn_slot(struct tmem_worker *worker, const struct source *source,
 	if (turned)
 		tmem_store(slot, fresh);
 out:
-	tmem_store_release(&worker->from, 0u);
+	tmem_store_release(&worker->seat->from, 0u);
 	tmem_unlock(lock);
 	return turned;
 }
@@ -313,7 +313,7 @@ void tmem_recode(struct tmem_worker *worker, struct heap *heap, uint64_t place, 
 		leave_source(&source);
 	else
 		tmem_heap_free(heap, fresh, TAG_POOL(source.block.tag), reserve.extent->generation);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	counters = tmem_counters(source.pool, worker);
 	if (into == RECODE_FAST)
 		tmem_count(counters, recoded_back, turned);

@@ -7,7 +7,7 @@
  * who filled it. When a member leaves, its heap stays with the oldest member;
  * when the last one leaves, the share dies like any other client.
  *
- * A call for a shared pool says which share it is in (worker->sharing) and
+ * A call for a shared pool says which share it is in (worker->seat->sharing) and
  * then looks whether the view is still alive; a share is freed only when no
  * worker is in it. One of the two sees the other.
  */
@@ -22,31 +22,28 @@
 /* 0, or -TMEM_ENODEV: the member left since its view was found. */
 int tmem_share_enter(struct tmem_worker *worker, uint32_t number, struct access *access)
 {
-	__atomic_store_n(&worker->sharing, access->home->client, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&worker->seat->sharing, access->home->client, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&access->pool->state, __ATOMIC_SEQ_CST) == POOL_ALIVE &&
 	    tmem_load(&access->pool->number) == number) {
 		access->heap = tmem_load(&access->pool->heap);
 		return 0;
 	}
-	tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+	tmem_store_release(&worker->seat->sharing, (struct tmem_client *)NULL);
 	return -TMEM_ENODEV;
 }
 
 /* Whether some worker is in a call for the dying @share. */
 int tmem_share_used(const struct tmem_engine *engine, const struct tmem_client *share)
 {
-	struct tmem_worker *worker;
 	uint32_t i;
 
-	for (i = 0; share->is_share && i < engine->worker_limit; i++) {
-		worker = tmem_load_acquire(&engine->worker[i]);
-		if (worker && __atomic_load_n(&worker->sharing, __ATOMIC_SEQ_CST) == share)
+	for (i = 0; share->is_share && i < engine->worker_limit; i++)
+		if (__atomic_load_n(&engine->seat[i].sharing, __ATOMIC_SEQ_CST) == share)
 			return 1;
-	}
 	return 0;
 }
 
-/* A heap with extents that count against @client; its share is not freed before worker->sharing is. */
+/* A heap with extents that count against @client; its share stays while worker->seat->sharing says so. */
 static struct heap *enter_heap(struct tmem_client *client, struct tmem_worker *worker)
 {
 	struct tmem_engine *engine = client->engine;
@@ -61,7 +58,7 @@ static struct heap *enter_heap(struct tmem_client *client, struct tmem_worker *w
 			if (heap->charged == client && tmem_load(&heap->extent_bytes))
 				break;
 		if (heap)
-			__atomic_store_n(&worker->sharing, share, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&worker->seat->sharing, share, __ATOMIC_SEQ_CST);
 	}
 	tmem_unlock(&engine->lock);
 	return heap;
@@ -74,7 +71,7 @@ uint32_t tmem_share_drop_one(struct tmem_client *client, struct tmem_worker *wor
 	struct heap *heap = enter_heap(client, worker);
 	uint32_t size = heap ? tmem_heap_drop_one(heap, cause) : 0;
 
-	tmem_store_release(&worker->sharing, (struct tmem_client *)NULL);
+	tmem_store_release(&worker->seat->sharing, (struct tmem_client *)NULL);
 	return size;
 }
 

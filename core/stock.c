@@ -34,14 +34,14 @@ static void let_go(struct stock *stock)
 uint32_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, uint32_t pool,
 			 uint64_t *place, uint32_t most)
 {
-	struct stock *stock = worker->stock;
+	struct stock *stock = &worker->seat->stock;
 	const struct extent *extent;
 	uint64_t slots;
 	uint32_t count = 0;
 
 	if (!tmem_load(&stock->slots) || stock->heap != heap || stock->pool != pool)
 		return 0;
-	tmem_store(&worker->held, tmem_load(&stock->extent));
+	tmem_store(&worker->seat->held, tmem_load(&stock->extent));
 	if (seize(stock)) {
 		extent = tmem_extent(worker->engine, stock->extent);
 		slots = stock->slots;
@@ -52,14 +52,14 @@ uint32_t tmem_stock_take(struct tmem_worker *worker, const struct heap *heap, ui
 		let_go(stock);
 	}
 	if (!count)
-		tmem_store_release(&worker->held, 0u);
+		tmem_store_release(&worker->seat->held, 0u);
 	return count;
 }
 
 /* Slots that tmem_stock_take() gave and that were not used; their extent is still held. */
 void tmem_stock_return(struct tmem_worker *worker, const uint64_t *place, uint32_t count)
 {
-	struct stock *stock = worker->stock;
+	struct stock *stock = &worker->seat->stock;
 	uint32_t i;
 
 	/* Only this worker fills it, so they are of the word that it has. */
@@ -77,7 +77,7 @@ void tmem_stock_return(struct tmem_worker *worker, const uint64_t *place, uint32
  */
 void tmem_stock_prefetch(const struct tmem_worker *worker)
 {
-	const struct stock *stock = worker->stock;
+	const struct stock *stock = &worker->seat->stock;
 	const struct extent *extent = tmem_extent(worker->engine, tmem_load(&stock->extent));
 	uint64_t slots = tmem_load(&stock->slots);
 
@@ -94,7 +94,7 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 			   uint32_t pool)
 {
 	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
-	struct stock *stock = worker->stock;
+	struct stock *stock = &worker->seat->stock;
 	uint64_t slot, most = heap->live_most;
 	uint32_t i;
 
@@ -128,7 +128,7 @@ void tmem_stock_forget_locked(struct heap *heap, struct extent *extent)
 	uint32_t i;
 
 	for (i = 0; i < engine->worker_limit; i++) {
-		stock = &engine->stock[i];
+		stock = &engine->seat[i].stock;
 		if (!tmem_load(&stock->slots) || tmem_load(&stock->extent) != extent->number)
 			continue;
 		/* Its worker sees that the extent goes, and lets go of it at once. */
@@ -148,19 +148,17 @@ void tmem_stock_forget_locked(struct heap *heap, struct extent *extent)
  */
 int tmem_stock_is_of(struct tmem_engine *engine, uint32_t number)
 {
-	const struct tmem_worker *worker;
 	struct stock *stock;
 	uint32_t i;
 	int is_of;
 
 	for (i = 0; i < engine->worker_limit; i++) {
-		stock = &engine->stock[i];
+		stock = &engine->seat[i].stock;
 		if (tmem_load(&stock->extent) != number)
 			continue;
 		while (!seize(stock))
 			tmem_cpu_relax();
-		worker = tmem_load_acquire(&engine->worker[i]);
-		is_of = stock->slots || (worker && tmem_load(&worker->held) == number);
+		is_of = stock->slots || tmem_load(&engine->seat[i].held) == number;
 		let_go(stock);
 		if (is_of)
 			return 1;
@@ -200,8 +198,8 @@ void tmem_stock_give_back_all(struct tmem_engine *engine)
 	uint32_t i;
 
 	for (i = 0; i < engine->worker_limit; i++)
-		if (tmem_load(&engine->stock[i].slots))
-			give_back(engine, &engine->stock[i]);
+		if (tmem_load(&engine->seat[i].stock.slots))
+			give_back(engine, &engine->seat[i].stock);
 }
 
 /*

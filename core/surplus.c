@@ -234,7 +234,7 @@ static int reserve_elsewhere(struct heap *heap, struct tmem_worker *worker, stru
 	}
 	if (!err) {
 		tmem_heap_tag_locked(heap, *place, tag & TAG_LENGTH, TAG_CODEC(tag), TAG_POOL(tag));
-		tmem_store(&worker->held, tmem_place_extent(*place));
+		tmem_store(&worker->seat->held, tmem_place_extent(*place));
 	}
 	tmem_unlock(&heap->lock);
 	return err;
@@ -301,7 +301,7 @@ static int rehouse(struct heap *heap, struct tmem_worker *worker, uint64_t old)
 		heap, freed, TAG_POOL(tenant.block.tag),
 		tmem_load(&tmem_extent(engine, tmem_place_extent(SLOT_PLACE(freed)))->generation));
 	tmem_unlock(&heap->lock);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	if (closed)
 		tmem_extent_close(engine, closed);
 	return freed == left;

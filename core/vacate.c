@@ -288,7 +288,7 @@ static uint64_t reserve(struct heap *heap, struct tmem_worker *worker, const str
 	}
 	if (place) {
 		tmem_heap_tag_locked(heap, place, length, SLOT_CODEC(slot), pool);
-		tmem_store(&worker->held, tmem_place_extent(place));
+		tmem_store(&worker->seat->held, tmem_place_extent(place));
 	}
 	tmem_unlock(&heap->lock);
 	return place;
@@ -329,7 +329,7 @@ static struct extent *move_held(struct heap *heap, struct tmem_worker *worker, t
 		closed = tmem_heap_free_locked(heap, turned, pool, tmem_load(&to->generation));
 	}
 	tmem_unlock(&heap->lock);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	return closed;
 }
 
@@ -351,9 +351,9 @@ static void move_page(struct tmem_worker *worker, const struct mover *mover)
 	slot = tmem_slot_in(engine, &key, mover->block.object, pool->objects, &worker->touched);
 	/* Nobody but a drop frees it while its shard is held, and a drop sees who holds. */
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == mover->place &&
-	    tmem_hold(&worker->from, from)) {
+	    tmem_hold(&worker->seat->from, from)) {
 		closed = move_held(mover->heap, worker, slot, from);
-		tmem_store_release(&worker->from, 0u);
+		tmem_store_release(&worker->seat->from, 0u);
 	}
 	tmem_unlock(lock);
 	if (closed)

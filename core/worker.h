@@ -43,7 +43,7 @@ struct pending {
 		uint32_t generation;
 		uint32_t pool; /* its place */
 	} block[TMEM_PENDING];
-} __attribute__((aligned(TMEM_LINE)));
+};
 
 /* Slots of 64 next to each other that a worker has in hand: its own, but for who has the claim. */
 #define TMEM_STOCK 32u /* taken at once, at most */
@@ -57,25 +57,32 @@ struct stock {
 	struct heap *heap; /* while there are slots */
 } __attribute__((aligned(TMEM_LINE)));
 
-#define TMEM_AHEAD 64u /* operations; a power of two */
-
-struct tmem_worker {
-	struct tmem_engine *engine;
-	/* The engine's, so that they outlive the worker. */
-	struct pending *pending;
-	struct stock *stock;
-	uint32_t size; /* of the extent that holds it and its buffers */
-	uint32_t id;
+/*
+ * What of a worker others look at, while workers come and go: the engine's, so
+ * that it is there when its worker is not. Who is about to free something looks
+ * at what all of them are at.
+ */
+struct seat {
 	/*
-	 * The extent whose block this worker is copying to or from; it is not
+	 * The extent whose block the worker is copying to or from; it is not
 	 * dropped meanwhile. Set under its heap's lock by a put, and by a get
 	 * with a full fence before it looks at the extent's generation.
 	 */
 	uint32_t held;
-	uint32_t from; /* the extent that it moves or recodes a block out of, held likewise */
-	struct tmem_client
-		*sharing;      /* the share it is in a call for, which is not freed meanwhile */
-	struct heap *visiting; /* the heap it takes room from: the client is not freed meanwhile */
+	uint32_t from; /* the extent that it moves or recodes a block out of, likewise */
+	struct tmem_client *sharing; /* the share that it is in a call for, which stays */
+	struct heap *visiting;	     /* the heap that it takes room from, whose client stays */
+	struct pending pending;
+	struct stock stock;
+} __attribute__((aligned(TMEM_LINE)));
+
+#define TMEM_AHEAD 64u /* operations; a power of two */
+
+struct tmem_worker {
+	struct tmem_engine *engine;
+	struct seat *seat;
+	uint32_t size; /* of the extent that holds it and its buffers */
+	uint32_t id;
 	/* Owned by the worker. */
 	uint32_t touched;
 	struct spares spares;
@@ -124,7 +131,7 @@ static inline void tmem_pending_make_room(struct pending *pending)
 /* What tmem_pending_prepare() wrote may be freed from now on. */
 static inline void tmem_pending_leave(struct tmem_worker *worker)
 {
-	tmem_store_release(&worker->pending->tail, worker->pending->tail + 1);
+	tmem_store_release(&worker->seat->pending.tail, worker->seat->pending.tail + 1);
 }
 
 /* stock.c */

@@ -105,7 +105,7 @@ static void fill(void)
 		h = handle(i);
 		MUST_EQ(tmem_put(client, worker, &h, page), 0);
 	}
-	MUST(tmem_load(&worker->stock->slots) != 0);
+	MUST(tmem_load(&worker->seat->stock.slots) != 0);
 	MUST_EQ(tmem_client_set_codec(client, CODEC_LAST), 0);
 	h = handle(0);
 	MUST_EQ(tmem_put(client, worker, &h, page), 0);

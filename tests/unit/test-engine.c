@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine's own calls refuse, and the arithmetic of allocations. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <tmem/engine.h>
@@ -7,6 +8,8 @@
 #include "codecs.h"
 #include "glue.h"
 #include "must.h"
+
+enum { MIB = 1 << 20, MIB_PAGES = MIB / TMEM_PAGE_SIZE };
 
 static struct tmem_config good(void *host)
 {
@@ -305,7 +308,6 @@ static void put_pages(struct tmem_client *client, struct tmem_worker *worker, ui
 /* Puts go on below a limit of ephemeral pages' own, which persistent ones do not feel. */
 static void ephemeral_limit(void *host)
 {
-	enum { MIB = 1 << 20, MIB_PAGES = MIB / TMEM_PAGE_SIZE };
 	struct tmem_client_config client_config = {.size = sizeof(client_config),
 						   .allocation = 2 * MIB};
 	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
@@ -370,12 +372,62 @@ static void allocations(int verify)
 	}
 }
 
+#define VISITS 3000
+
+struct visits {
+	struct tmem_engine *engine;
+	int over; /* atomic */
+};
+
+static void *come_and_go(void *arg)
+{
+	struct visits *visits = arg;
+	struct tmem_worker *worker;
+	int i;
+
+	for (i = 0; i < VISITS; i++) {
+		MUST_EQ(tmem_worker_create(visits->engine, &worker), 0);
+		tmem_worker_destroy(worker);
+	}
+	__atomic_store_n(&visits->over, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Who drops an extent asks whether a worker copies from it: one that may be leaving just then. */
+static void workers_leave_beside_drops(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	struct tmem_client *client;
+	struct tmem_worker *worker;
+	struct visits visits = {0};
+	pthread_t thread;
+	uint32_t next = 0;
+
+	MUST_EQ(tmem_engine_create(&config, &visits.engine), 0);
+	MUST_EQ(tmem_worker_create(visits.engine, &worker), 0);
+	MUST_EQ(tmem_client_create(visits.engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	MUST_EQ(pthread_create(&thread, NULL, come_and_go, &visits), 0);
+	while (!__atomic_load_n(&visits.over, __ATOMIC_ACQUIRE) || next < 16 * MIB_PAGES) {
+		put_pages(client, worker, 0, next, MIB_PAGES);
+		(void)tmem_engine_reclaim(visits.engine, worker, 1);
+		next += MIB_PAGES;
+	}
+	MUST_EQ(pthread_join(thread, NULL), 0);
+	MUST_EQ(tmem_engine_check(visits.engine, NULL), 0);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(visits.engine);
+}
+
 int main(void)
 {
 	void *host = glue_create(256u << 20);
 
 	configs(host);
 	workers(host);
+	workers_leave_beside_drops(host);
 	settings(host);
 	walk(host);
 	dropped_stays_counted(host);
@@ -385,6 +437,6 @@ int main(void)
 	allocations(1);
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 10 passed, 0 failed\n");
+	printf("engine: 11 passed, 0 failed\n");
 	return 0;
 }

@@ -46,7 +46,7 @@ static void keep(struct heap *heap, struct tmem_worker *worker, struct kept *k, 
 	int result = tmem_heap_reserve(heap, worker, length, codec_of(length), 0, &k->reserve);
 
 	MUST_EQ(result, 0);
-	tmem_store_release(&worker->held, 0u);
+	tmem_store_release(&worker->seat->held, 0u);
 	MUST((uintptr_t)k->reserve.payload % 16 == 0);
 	k->length = length;
 	k->seed = seed;
