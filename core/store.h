@@ -315,6 +315,10 @@ struct vacate {
 	/* When what is free was last counted: blocks, and the heap's clock. */
 	uint32_t noted_live;
 	uint32_t noted_clock;
+	/* When what is free was found to be worth it, and it has been since: likewise. */
+	uint32_t is_worth;
+	uint32_t worth_live;
+	uint32_t worth_clock;
 	/* Of page extents, and of packed ones: */
 	uint32_t cursor[2]; /* extents to look at next */
 	uint64_t bytes[2];  /* of those that were chosen */

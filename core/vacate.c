@@ -13,8 +13,10 @@
  * A heap begins when a quarter of what it has is free, so a page is moved at
  * most for each one that left; and when that lasts: puts leave the room alone,
  * and the fall is over, since what moves while it goes on has moved in vain
- * where it leaves next. Puts that want the room after all have it: extents that
- * are being vacated are opened again before another one is asked for.
+ * where it leaves next. Or when as many pages came, and as many left, as the
+ * room would hold, and it is still there. Puts that want the room after all
+ * have it: extents that are being vacated are opened again before another one
+ * is asked for.
  */
 #include "internal.h"
 
@@ -51,6 +53,21 @@ static void note(struct heap *heap)
 
 	vacate->noted_live = (uint32_t)tmem_load(&heap->live);
 	vacate->noted_clock = tmem_load(&heap->clock);
+	vacate->is_worth = 0;
+}
+
+/* How many pages came, and as many left, since what is free is worth it. */
+static uint32_t turned_over(struct vacate *vacate, uint32_t live, uint32_t clock)
+{
+	uint32_t puts;
+
+	if (!vacate->is_worth) {
+		vacate->is_worth = 1;
+		vacate->worth_clock = clock;
+		vacate->worth_live = live;
+	}
+	puts = clock - vacate->worth_clock;
+	return tmem_min32(puts, puts - (live - vacate->worth_live));
 }
 
 /* What is free is worth it, and is not being filled again. */
@@ -73,11 +90,14 @@ static int is_due(struct heap *heap)
 		bytes += heap->used_bytes[form];
 	}
 	tmem_unlock(&heap->lock);
-	if (room >= bytes / FREE_PART)
-		return (uint64_t)puts * QUIET_PART + (uint64_t)gone * OVER_PART <=
-		       room / TMEM_PAGE_SIZE;
-	note(heap);
-	return 0;
+	if (room < bytes / FREE_PART) {
+		note(heap);
+		return 0;
+	}
+	bytes /= TMEM_PAGE_SIZE;
+	room /= TMEM_PAGE_SIZE;
+	return (uint64_t)puts * QUIET_PART + (uint64_t)gone * OVER_PART <= room ||
+	       (uint64_t)turned_over(vacate, live, clock) * (bytes - room) >= room * live;
 }
 
 static void begin(struct heap *heap)

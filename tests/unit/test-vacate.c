@@ -210,6 +210,62 @@ static void nothing_moves_before_the_fall_is_over(void)
 	rig_stop(rig);
 }
 
+/* Nor when the room is being filled again. */
+static void nothing_moves_while_a_heap_fills_up(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int client = rig_client(rig, 0);
+	uint32_t pool = rig_pool(rig, client, 0), i;
+
+	fill(rig, client, pool, PAGE_RANDOM, PAGES);
+	settle(rig);
+	thin_out(rig, client, pool, PAGES, 80);
+	for (i = PAGES; i < PAGES + PAGES * 3 / 4; i++) {
+		MUST_EQ(rig_put(rig, client, handle(pool, i), page_tag(PAGE_RANDOM, i)), 0);
+		if (i % 100 == 99)
+			must_be_over(rig);
+	}
+	MUST_EQ(all(rig).pages_moved, 0);
+	rig_stop(rig);
+}
+
+/* As many come as leave, and none of them need the room: it was there before, and still is. */
+static void trickle(struct rig *rig, int client, uint32_t pool)
+{
+	uint64_t before, moved = all(rig).pages_moved;
+	uint32_t i;
+
+	fill(rig, client, pool, PAGE_RANDOM, PAGES);
+	settle(rig);
+	thin_out(rig, client, pool, PAGES, 50);
+	before = rig->backend->host_bytes(rig);
+	for (i = PAGES; i < 3 * PAGES; i++) {
+		MUST_EQ(rig_put(rig, client, handle(pool, i), page_tag(PAGE_RANDOM, i)), 0);
+		if (i >= PAGES + 50)
+			MUST_EQ(rig_flush(rig, client, handle(pool, i - 50)), 1);
+		if (i % 20 == 0 && !planted)
+			rig->backend->step(rig, 0, 4);
+		if (i == PAGES + PAGES / 4)
+			MUST_EQ(all(rig).pages_moved, moved);
+	}
+	MUST_LE(rig->backend->host_bytes(rig) + (uint64_t)PAGES / 2 * 4096 * 8 / 10, before);
+	MUST_LE(all(rig).pages_moved, moved + PAGES);
+	must_have_the_rest(rig, client, pool, PAGE_RANDOM, PAGES, 50);
+	for (i -= 50; i < 3 * PAGES; i++)
+		MUST_EQ(rig_flush(rig, client, handle(pool, i)), 1);
+}
+
+static void a_trickle_without_end_holds_nothing_up(void)
+{
+	struct rig *rig = rig_start(&backend_engine, &setup);
+	int client = rig_client(rig, 0);
+	uint32_t pool = rig_pool(rig, client, 0);
+
+	trickle(rig, client, pool);
+	trickle(rig, client, pool);
+	rig_stop(rig);
+}
+
 /* Moved or not, the page that was put first goes first. */
 static void put_order_outlives_moving(void)
 {
@@ -377,6 +433,8 @@ static const struct {
 	{"a small fall moves nothing", a_small_fall_moves_nothing, true},
 	{"little by little is a fall too", little_by_little_is_a_fall_too, false},
 	{"nothing moves before the fall is over", nothing_moves_before_the_fall_is_over, false},
+	{"nothing moves while a heap fills up", nothing_moves_while_a_heap_fills_up, true},
+	{"a trickle without end holds nothing up", a_trickle_without_end_holds_nothing_up, false},
 	{"put order outlives moving", put_order_outlives_moving, false},
 	{"puts have the room back", puts_have_the_room_back, false},
 	{"what is being emptied may go", what_is_being_emptied_may_go, false},
