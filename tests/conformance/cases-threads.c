@@ -316,6 +316,20 @@ static void client_dies_while_its_pages_are_evicted(const struct backend *backen
 	rig_stop(c.rig);
 }
 
+static struct tmem_handle any_handle(struct crowd *c, uint64_t *state)
+{
+	uint32_t *made = &c->made[rng_below(state, MADE)];
+
+	return rig_handle(__atomic_load_n(made, __ATOMIC_RELAXED), rng_below(state, 4),
+			  (uint32_t)rng_below(state, 100));
+}
+
+/* The contents say the handle and nothing else. */
+static uint64_t tag_of(const struct tmem_handle *h)
+{
+	return page_tag(PAGE_TEXT, h->pool << 20 | h->object.word[0] << 10 | h->index);
+}
+
 static void *use_any_pool(void *arg)
 {
 	struct member *m = arg;
@@ -325,12 +339,8 @@ static void *use_any_pool(void *arg)
 	uint32_t i;
 
 	for (i = 0; !__atomic_load_n(&c->stop, __ATOMIC_RELAXED); i++) {
-		uint32_t *made = &c->made[rng_below(&state, MADE)];
-		struct tmem_handle h =
-			rig_handle(__atomic_load_n(made, __ATOMIC_RELAXED), rng_below(&state, 4),
-				   (uint32_t)rng_below(&state, 100));
-		/* The contents say the handle and nothing else. */
-		uint64_t tag = page_tag(PAGE_TEXT, h.pool << 20 | h.object.word[0] << 10 | h.index);
+		struct tmem_handle h = any_handle(c, &state);
+		uint64_t tag = tag_of(&h);
 		int result;
 
 		switch (rng_below(&state, 8)) {
@@ -360,13 +370,58 @@ static void *use_any_pool(void *arg)
 	return NULL;
 }
 
+#define BATCH 24u
+
+static void must_be_right(const struct tmem_op *op)
+{
+	int result = op->result;
+
+	if (op->code == TMEM_OP_PUT)
+		MUST(result == 0 || result == -TMEM_ENOSPC || result == -TMEM_ENODEV);
+	else if (op->code == TMEM_OP_GET)
+		MUST(result == 0 || result == -TMEM_ENOENT || result == -TMEM_ENODEV);
+	else
+		MUST(result == 0 || result == 1 || result == -TMEM_ENODEV);
+	if (op->code == TMEM_OP_GET && result == 0)
+		MUST(page_holds(op->page, tag_of(&op->handle)));
+}
+
+/* A pool ends while a batch is on its way to its pages. */
+static void *batch_any_pool(void *arg)
+{
+	static const uint32_t codes[] = {TMEM_OP_PUT, TMEM_OP_PUT, TMEM_OP_GET, TMEM_OP_FLUSH};
+	static uint8_t page[BATCH][TMEM_PAGE_SIZE];
+	struct member *m = arg;
+	struct crowd *c = m->crowd;
+	uint64_t state = m->worker;
+	struct tmem_op op[BATCH];
+	uint32_t i;
+
+	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+		for (i = 0; i < BATCH; i++) {
+			op[i] = (struct tmem_op){.code = codes[rng_below(&state, 4)],
+						 .handle = any_handle(c, &state),
+						 .page = page[i]};
+			/* Puts next to each other into one pool go together. */
+			if (i % 8)
+				op[i].handle.pool = op[i - 1].handle.pool;
+			if (op[i].code == TMEM_OP_PUT)
+				page_fill(page[i], tag_of(&op[i].handle));
+		}
+		c->rig->backend->batch(c->rig, m->worker, c->client, op, BATCH);
+		for (i = 0; i < BATCH; i++)
+			must_be_right(&op[i]);
+	}
+	return NULL;
+}
+
 static void *make_and_break_pools(void *arg)
 {
 	struct member *m = arg;
 	struct crowd *c = m->crowd;
 	uint32_t round;
 
-	for (round = 0; round < 400; round++) {
+	for (round = 0; round < 1000; round++) {
 		struct tmem_pool_config config = {.size = sizeof(config), .flags = round & 1};
 		int pool = rig_pool_create(c->rig, c->client, &config);
 
@@ -387,7 +442,8 @@ static void *make_and_break_pools(void *arg)
 
 static void pools_end_while_others_use_them(const struct backend *backend)
 {
-	void *(*const run[])(void *) = {make_and_break_pools, use_any_pool, use_any_pool};
+	void *(*const run[])(void *) = {make_and_break_pools, use_any_pool,
+					backend->batch ? batch_any_pool : use_any_pool};
 	struct crowd c = crowd_start(backend, 4u << 20, 0);
 	struct member m[3];
 
