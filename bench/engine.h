@@ -41,6 +41,7 @@ struct bench_setup {
 	uint64_t bytes;			/* capacity of the engine */
 	uint32_t pool_flags;		/* TMEM_POOL_* */
 	uint8_t codec;			/* for new puts */
+	uint8_t verify;			/* each get looks at its page's sum */
 	const struct tmem_codec *dense; /* that recodes cold pages; NULL: none */
 	uint64_t allocation;		/* of the client; 0 for ephemeral pools */
 };

@@ -25,6 +25,7 @@ struct raw {
 	uint32_t *put_order, *get_order;
 	uint32_t count;
 	uint32_t shift;	 /* log2 of the pages per object */
+	int verify;	 /* each page has a sum, and each get looks at it */
 	uint64_t failed; /* calls whose result was not 0 */
 	struct tmem_op ops[BATCH];
 };
@@ -180,10 +181,11 @@ static void sign(unsigned char *page, uint32_t key)
 		memcpy(page + i, &key, sizeof(key));
 }
 
-static void row_name(char *name, size_t size, const char *op, enum mode mode, uint32_t shift)
+static void row_name(char *name, size_t size, const char *op, enum mode mode, const struct raw *raw)
 {
-	snprintf(name, size, "inproc.%s%s%s%s", op, mode == BATCHED ? "64" : "",
-		 shift == 0 ? ".obj1" : "", mode == ALONE ? ".alone" : "");
+	snprintf(name, size, "inproc.%s%s%s%s%s", op, mode == BATCHED ? "64" : "",
+		 raw->shift == 0 ? ".obj1" : "", mode == ALONE ? ".alone" : "",
+		 raw->verify ? ".verified" : "");
 }
 
 /* The row of a finished series, or the reason why there is none. */
@@ -227,9 +229,9 @@ static void series(struct raw *raw, enum mode mode)
 				raw->count);
 		bench_pairs_run(&pairs[1], &get, &out, NULL, 0, raw->count);
 	}
-	row_name(name, sizeof(name), "put", mode, raw->shift);
+	row_name(name, sizeof(name), "put", mode, raw);
 	report(raw, &pairs[0], name);
-	row_name(name, sizeof(name), "get", mode, raw->shift);
+	row_name(name, sizeof(name), "get", mode, raw);
 	report(raw, &pairs[1], name);
 	free(pairs);
 }
@@ -277,7 +279,7 @@ static void metadata(struct raw *raw, const char *name, uint64_t grown)
 }
 
 /* Every page put is the page got; nothing is timed here. 0, or pages that were wrong. */
-static uint32_t verified_cycle(struct raw *raw, const char *metadata_name, uint64_t before)
+static uint32_t checked_cycle(struct raw *raw, const char *metadata_name, uint64_t before)
 {
 	struct bench_engine *engine = &raw->engine;
 	unsigned char *page = source(raw, 0), *got = buffer(raw, 0);
@@ -306,10 +308,10 @@ static void skip_all(struct raw *raw, const char *why)
 	char name[48];
 	int mode;
 
-	for (mode = 0; mode < MODES; mode++) {
-		row_name(name, sizeof(name), "put", (enum mode)mode, raw->shift);
+	for (mode = 0; mode < (raw->verify ? ALONE : MODES); mode++) {
+		row_name(name, sizeof(name), "put", (enum mode)mode, raw);
 		bench_results_skip(&raw->bench->results, name, "ns/page", why);
-		row_name(name, sizeof(name), "get", (enum mode)mode, raw->shift);
+		row_name(name, sizeof(name), "get", (enum mode)mode, raw);
 		bench_results_skip(&raw->bench->results, name, "ns/page", why);
 	}
 }
@@ -335,10 +337,11 @@ static void raw_close(struct raw *raw)
 	bench_memory_unmap(raw->warm, 2 * WARM_PAGES * BENCH_PAGE);
 }
 
-static void layout(struct raw *raw, struct bench_store *store, uint32_t shift)
+/* Of verified pages single calls only, back to back. */
+static void layout(struct raw *raw, struct bench_store *store, uint32_t shift, int verify)
 {
-	struct bench_setup setup = {.bytes = (uint64_t)raw->count * (BENCH_PAGE + 512) +
-					     (64u << 20)};
+	struct bench_setup setup = {
+		.bytes = (uint64_t)raw->count * (BENCH_PAGE + 512) + (64u << 20), .verify = verify};
 	const char *metadata_name = shift == 0 ? "metadata.obj1" : "metadata.obj64";
 	uint64_t before = bench_memory_resident();
 	uint32_t wrong;
@@ -346,20 +349,23 @@ static void layout(struct raw *raw, struct bench_store *store, uint32_t shift)
 	int mode;
 
 	raw->shift = shift;
+	raw->verify = verify;
 	if (bench_engine_open(&raw->engine, store, &setup) != 0) {
-		bench_results_skip(&raw->bench->results, metadata_name, "bytes/page",
-				   raw->engine.fault);
+		if (!verify)
+			bench_results_skip(&raw->bench->results, metadata_name, "bytes/page",
+					   raw->engine.fault);
 		skip_all(raw, raw->engine.fault);
 		return;
 	}
-	bench_progress("%u pages per object: filling %u pages", 1u << shift, raw->count);
-	wrong = verified_cycle(raw, metadata_name, before);
+	bench_progress("%u pages per object%s: filling %u pages", 1u << shift,
+		       verify ? ", verified" : "", raw->count);
+	wrong = checked_cycle(raw, verify ? NULL : metadata_name, before);
 	if (wrong != 0) {
 		snprintf(why, sizeof(why), "%u of %u pages did not come back as they were put",
 			 wrong, raw->count);
 		skip_all(raw, why);
 	} else {
-		for (mode = 0; mode < MODES; mode++)
+		for (mode = 0; mode < (verify ? ALONE : MODES); mode++)
 			series(raw, (enum mode)mode);
 	}
 	bench_engine_close(&raw->engine);
@@ -375,8 +381,9 @@ void bench_raw(struct bench *bench)
 	if (bench_store_open(&store, (uint64_t)bench->pages * 5120 + (256u << 20), 1) != 0) {
 		skip_all(&raw, "tmem_arena_create() fails");
 	} else {
-		layout(&raw, &store, 6);
-		layout(&raw, &store, 0);
+		layout(&raw, &store, 6, 0);
+		layout(&raw, &store, 0, 0);
+		layout(&raw, &store, 6, 1);
 		bench_store_close(&store);
 	}
 	raw_close(&raw);
