@@ -23,4 +23,7 @@ extern const struct tmem_codec tmem_vector;
 /* The same format, byte for byte, by the instructions that this processor has. */
 const struct tmem_codec *tmem_vector_here(void);
 
+/* All that this processor can run, tmem_vector first, the fastest last; NULL: there are no more. */
+const struct tmem_codec *tmem_vector_twin(uint32_t i);
+
 #endif

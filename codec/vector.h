@@ -31,6 +31,8 @@ int tmem_vector_begin(struct vector_block *block, const void *page, void *dst, u
 /* All that is left. The length of the block, or 0 where it does not fit. */
 uint32_t tmem_vector_finish(const struct vector_block *block, void *dst);
 
+extern const struct tmem_codec tmem_vector_avx2, tmem_vector_avx512; /* x86-64 only */
+
 int tmem_vector_decompress(const struct tmem_codec *codec, void *work, const void *src,
 			   uint32_t length, void *dst);
 

@@ -166,12 +166,3 @@ const struct tmem_codec tmem_vector_avx2 = {
 };
 
 #endif
-
-const struct tmem_codec *tmem_vector_here(void)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx2"))
-		return &tmem_vector_avx2;
-#endif
-	return &tmem_vector;
-}

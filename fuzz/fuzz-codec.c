@@ -19,7 +19,7 @@ static void must(int ok)
 		abort();
 }
 
-/* A page into a block and back, and vector's two compressors to the same block. */
+/* A page into a block and back, and vector's twins to the same block. */
 static void round_trip(const struct tmem_codec *codec, const unsigned char *page, uint32_t room)
 {
 	unsigned char *block = malloc(room + 1), *twin = malloc(room + 1);
@@ -39,6 +39,28 @@ static void round_trip(const struct tmem_codec *codec, const unsigned char *page
 	free(work);
 }
 
+/* What tmem_vector says of a block, its twin says too. */
+static void must_be_one(const unsigned char *block, uint32_t length, const unsigned char *page,
+			int result)
+{
+	unsigned char *twin = malloc(TMEM_PAGE_SIZE);
+
+	must(tmem_vector.decompress(&tmem_vector, NULL, block, length, twin) == result);
+	must(result || memcmp(page, twin, TMEM_PAGE_SIZE) == 0);
+	free(twin);
+}
+
+static const struct tmem_codec *choose(uint8_t choice)
+{
+	uint32_t count = 0;
+
+	if (choice & 1)
+		return &tmem_small;
+	while (tmem_vector_twin(count))
+		count++;
+	return tmem_vector_twin((uint32_t)(choice >> 2) % count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct tmem_codec *codec;
@@ -47,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3)
 		return 0;
-	codec = data[0] & 1 ? &tmem_small : tmem_vector_here();
+	codec = choose(data[0]);
 	page = calloc(1, TMEM_PAGE_SIZE);
 	if (data[0] & 2) {
 		memcpy(page, data + 3, size - 3 < TMEM_PAGE_SIZE ? size - 3 : TMEM_PAGE_SIZE);
@@ -61,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		work = malloc(codec->work_size + 1);
 		result = codec->decompress(codec, work, block, (uint32_t)size - 3, page);
 		must(result == 0 || result == -TMEM_EIO);
+		if (codec->id == TMEM_CODEC_VECTOR)
+			must_be_one(block, (uint32_t)size - 3, page, result);
 		if (result == 0)
 			round_trip(codec, page, ROOM);
 		free(work);
