@@ -11,6 +11,19 @@
 #define ORDER_LOOKS 8u	/* a put adds one entry; where a quarter is dead, eight looks find two */
 
 /*
+ * The lines that a block will probably take are on their way while the codec
+ * works. If it comes to lie elsewhere, or there is no memory any more, they are
+ * asked for in vain: nothing is read.
+ */
+static void ask_for_next(const struct tmem_worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; i < worker->next_length; i += TMEM_LINE)
+		tmem_prefetch_write(worker->next + i);
+}
+
+/*
  * The page into a reserved block. Raw pages are copied straight into the
  * store, past the cache; where that shows a page of one repeated word, the
  * block is given up for a smaller one.
@@ -44,11 +57,14 @@ static int stage(struct tmem_worker *worker, const struct access *access, const 
 	} else {
 		memcpy(worker->page, page, TMEM_PAGE_SIZE);
 	}
+	ask_for_next(worker);
 	length = tmem_encode(worker, &access->key, wanted, counters, &codec, &data);
 	err = tmem_heap_reserve(access->heap, worker, length, codec, where, reserve);
 	if (err)
 		return err;
 	memcpy(reserve->payload, data, length);
+	worker->next = reserve->payload + length;
+	worker->next_length = length + 2 * TMEM_LINE;
 	*slot = SLOT_OF(reserve->place, length, codec);
 	return 0;
 }
@@ -149,7 +165,7 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 	struct reserve reserve;
 	struct sought sought;
 	uint64_t slot;
-	int err;
+	int err, early;
 
 	if (tmem_unlikely(tmem_load(&client->frozen)))
 		return -TMEM_EAGAIN;
@@ -162,10 +178,18 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 		if (!sought.slot)
 			return err;
 	}
+	/* The way to the slot is gone while the codec works; it is not waited for. */
+	early = tmem_codec_of(access->pool) != TMEM_CODEC_RAW;
+	if (early) {
+		tmem_slot_seek(worker, home, &access->key, &sought);
+		if (sought.slot)
+			tmem_prefetch_write(sought.slot);
+	}
 	err = stage(worker, access, page, &reserve, &slot);
 	if (tmem_unlikely(err))
 		return err;
-	tmem_slot_seek(worker, home, &access->key, &sought);
+	if (!early)
+		tmem_slot_seek(worker, home, &access->key, &sought);
 	err = publish(client, worker, access, &sought, reserve.block, slot);
 	if (tmem_unlikely(err))
 		tmem_heap_free(access->heap, slot, tmem_pool_place(home),

@@ -88,6 +88,9 @@ struct tmem_worker {
 	struct spares spares;
 	uint64_t taken[TMEM_GROUP_PAGES + 2]; /* slots of a group on their way out */
 	uint32_t taken_generation[TMEM_GROUP_PAGES + 2];
+	/* Where a block would lie after the last one that was coded, and how long that was: a guess. */
+	const unsigned char *next;
+	uint32_t next_length;
 	unsigned char *page;		/* one page and a sum: our copy */
 	unsigned char *coded;		/* likewise: a codec's output */
 	unsigned char *work;		/* the codecs' scratch */
