@@ -244,6 +244,19 @@ static int check_list(struct walk *walk, struct heap *heap, uint32_t list, uint3
 	return 0;
 }
 
+/* Of those to fill only the first can be nearly full. */
+static int check_to_fill(struct walk *walk, struct heap *heap)
+{
+	const struct extent *extent;
+	uint32_t list = heap->pages ? tmem_extent(walk->engine, heap->pages)->next : 0;
+
+	for (; list; list = extent->next) {
+		extent = tmem_extent(walk->engine, list);
+		EXPECT(walk, extent->size / TMEM_PAGE_SIZE - extent->live >= TMEM_ROOM_MIN);
+	}
+	return 0;
+}
+
 /* Closed extents of either shape. */
 static int check_lent_list(struct walk *walk, struct heap *heap, uint32_t list, struct sums *sums)
 {
@@ -278,7 +291,7 @@ static __attribute__((noinline)) int check_heap(struct walk *walk, struct heap *
 			return -TMEM_EIO;
 		sums.bytes += tmem_extent(walk->engine, heap->spare)->size;
 	}
-	if (check_list(walk, heap, heap->pages, EXTENT_PAGES, &sums) ||
+	if (check_list(walk, heap, heap->pages, EXTENT_PAGES, &sums) || check_to_fill(walk, heap) ||
 	    check_list(walk, heap, heap->full, EXTENT_PAGES, &sums) ||
 	    check_list(walk, heap, heap->dead, EXTENT_DEAD, &dead) ||
 	    check_list(walk, heap, heap->sweeping, EXTENT_DEAD, &dead))

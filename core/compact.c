@@ -90,6 +90,7 @@ static uint32_t move(struct heap *heap, struct tmem_worker *worker, struct exten
 	if (slot && (*slot & SLOT_PRESENT) && SLOT_PLACE(*slot) == place) {
 		old = *slot;
 		length = SLOT_LENGTH(old);
+		TMEM_ASSERT(unit + tmem_units(length) <= to->size / TMEM_UNIT);
 		pool = TAG_POOL(tmem_load(&block->tag));
 		memcpy(tmem_payload(to, unit), tmem_payload(from, old_unit), length);
 		tmem_lock(&heap->lock);

@@ -152,6 +152,14 @@ void tmem_extent_link(struct tmem_engine *engine, uint32_t *list, struct extent 
 	*list = extent->number;
 }
 
+/* Into the list that @first is in, next after it. */
+void tmem_extent_link_behind(struct tmem_engine *engine, struct extent *first,
+			     struct extent *extent)
+{
+	tmem_extent_link(engine, &first->next, extent);
+	extent->prev = first->number;
+}
+
 void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct extent *extent)
 {
 	if (extent->prev)

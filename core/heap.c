@@ -58,6 +58,22 @@ void tmem_heap_charge(struct heap *heap, struct tmem_client *client)
 
 /* ---- shapes of extents ---- */
 
+/*
+ * Among those to fill. Only the first, which is being filled, can have fewer
+ * free slots than brought it there: compact.c relies on it.
+ */
+static void link_to_fill_locked(struct heap *heap, struct extent *extent)
+{
+	struct tmem_engine *engine = heap->client->engine;
+	struct extent *first = heap->pages ? tmem_extent(engine, heap->pages) : NULL;
+
+	extent->class = TO_FILL;
+	if (first && free_slots(first) < TMEM_ROOM_MIN)
+		tmem_extent_link_behind(engine, first, extent);
+	else
+		tmem_extent_link(engine, &heap->pages, extent);
+}
+
 static void format_pages_locked(struct heap *heap, struct extent *extent)
 {
 	struct tmem_engine *engine = heap->client->engine;
@@ -73,18 +89,13 @@ static void format_pages_locked(struct heap *heap, struct extent *extent)
 	tmem_store(&extent->state, (uint32_t)EXTENT_PAGES);
 	heap->used_bytes[0] += extent->size;
 	extent->born = heap->clock;
-	extent->class = TO_FILL;
-	tmem_extent_link(engine, &heap->pages, extent);
+	link_to_fill_locked(heap, extent);
 }
 
-/* A page extent goes to the other list: it is full, or worth filling again. */
-static void move_pages_locked(struct heap *heap, struct extent *extent, uint32_t class)
+static void link_full_locked(struct heap *heap, struct extent *extent)
 {
-	struct tmem_engine *engine = heap->client->engine;
-
-	tmem_extent_unlink(engine, extent->class == TO_FILL ? &heap->pages : &heap->full, extent);
-	extent->class = class;
-	tmem_extent_link(engine, class == TO_FILL ? &heap->pages : &heap->full, extent);
+	extent->class = FULL;
+	tmem_extent_link(heap->client->engine, &heap->full, extent);
 }
 
 /* Out of whatever list of used extents it is in. */
@@ -103,12 +114,13 @@ void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent)
 		tmem_pack_forget_locked(heap, extent);
 }
 
-/* A page extent that was in no list: among those to fill, if it has room. */
+/* A page extent that was in no list: among those to fill, if it is worth it. */
 void tmem_heap_relist_locked(struct heap *heap, struct extent *extent)
 {
-	extent->class = free_slots(extent) ? TO_FILL : FULL;
-	tmem_extent_link(heap->client->engine,
-			 extent->class == TO_FILL ? &heap->pages : &heap->full, extent);
+	if (free_slots(extent) >= TMEM_ROOM_MIN)
+		link_to_fill_locked(heap, extent);
+	else
+		link_full_locked(heap, extent);
 }
 
 /* An empty extent that can take the shape; it leaves the list of empty ones. */
@@ -149,8 +161,10 @@ uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_
 		return 0;
 	slot = word * 64 + tmem_lowest(extent->room[word]);
 	extent->room[word] &= extent->room[word] - 1;
-	if (free_slots(extent) == 1)
-		move_pages_locked(heap, extent, FULL);
+	if (free_slots(extent) == 1) {
+		tmem_extent_unlink(heap->client->engine, &heap->pages, extent);
+		link_full_locked(heap, extent);
+	}
 	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
 }
 
@@ -314,8 +328,10 @@ static struct extent *free_locked(struct heap *heap, struct extent *extent, uint
 		if (extent->live || tmem_lent(heap->client->engine, extent)->busy)
 			return NULL;
 	} else if (extent->headers) {
-		if (extent->class == FULL && free_slots(extent) >= TMEM_ROOM_MIN)
-			move_pages_locked(heap, extent, TO_FILL);
+		if (extent->class == FULL && free_slots(extent) >= TMEM_ROOM_MIN) {
+			tmem_extent_unlink(heap->client->engine, &heap->full, extent);
+			link_to_fill_locked(heap, extent);
+		}
 	} else {
 		tmem_pack_free_locked(heap, extent, unit, tmem_units(tag & TAG_LENGTH));
 	}

@@ -296,6 +296,8 @@ struct extent *tmem_extent_open(struct tmem_engine *engine, struct tmem_worker *
 void tmem_extent_close(struct tmem_engine *engine, struct extent *extent);
 void tmem_extent_retire(struct tmem_engine *engine, struct extent *extent);
 void tmem_extent_link(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
+void tmem_extent_link_behind(struct tmem_engine *engine, struct extent *first,
+			     struct extent *extent);
 void tmem_extent_unlink(struct tmem_engine *engine, uint32_t *list, struct extent *extent);
 
 int tmem_extent_held(const struct tmem_engine *engine, uint32_t number);

@@ -2,8 +2,9 @@
 /*
  * A block that is read while its page goes. Room that lies scattered is made
  * whole around it: the extent that was emptied is no spare before the reader is
- * done, and a put that needs one waits for that, and is not refused. And two
- * readers of one block, which the last of them frees.
+ * done, and a put that needs one waits for that, and is not refused. Two
+ * readers of one block, which the last of them frees. And which extents are
+ * moved at all: those that fit.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -19,9 +20,9 @@
 #define CODEC_HEAD 9 /* the codec's id */
 #define SMALL	   1000u
 #define LARGE	   3000u
-#define HOLES	   3u	 /* one page in so many stays: those between are not one large hole */
-#define MOST	   4000u /* pages that are put, at most */
-#define STANDSTILL 20	 /* ms without a put: the one that is under way waits */
+#define HOLES	   3u	  /* one page in so many stays: those between are not one large hole */
+#define MOST	   40000u /* pages that are put, at most */
+#define STANDSTILL 20	  /* ms without a put: the one that is under way waits */
 #define READERS	   2u
 
 static void *host;
@@ -72,19 +73,19 @@ static int decompress(const struct tmem_codec *codec, void *work, const void *sr
 static const struct tmem_codec head = {
 	.id = CODEC_HEAD, .name = "head", .compress = compress, .decompress = decompress};
 
-static void start(void)
+static void start_with(uint32_t extent_size, uint32_t allocation)
 {
 	static const struct tmem_codec *const codecs[] = {&head};
 	struct tmem_config config = {.size = sizeof(config),
 				     .workers = 1 + READERS,
-				     .extent_size = 65536,
-				     .capacity = 32u * MIB,
+				     .extent_size = extent_size,
+				     .capacity = 160u * MIB,
 				     .codec_count = 1,
 				     .codecs = codecs,
 				     .host_ops = glue_ops()};
 	struct tmem_client_config settings = {.size = sizeof(settings),
 					      .codec = CODEC_HEAD,
-					      .allocation = MIB,
+					      .allocation = allocation,
 					      .pages_per_object = MOST};
 	struct tmem_pool_config shape = {.size = sizeof(shape), .flags = TMEM_POOL_PERSISTENT};
 	uint32_t i;
@@ -92,7 +93,7 @@ static void start(void)
 
 	reading = 0;
 	let_go = 0;
-	host = glue_create(64u * MIB);
+	host = glue_create(192u * MIB);
 	config.host = host;
 	MUST_EQ(tmem_engine_create(&config, &engine), 0);
 	MUST_EQ(tmem_worker_create(engine, &worker), 0);
@@ -102,6 +103,11 @@ static void start(void)
 	number = tmem_pool_create(client, worker, &shape);
 	MUST(number >= 0);
 	pool = (uint32_t)number;
+}
+
+static void start(void)
+{
+	start_with(65536, MIB);
 }
 
 static void stop(void)
@@ -293,8 +299,69 @@ static void last_reader_frees(void)
 	stop();
 }
 
+static void flush(uint32_t i)
+{
+	struct tmem_handle h = handle(i);
+
+	MUST_EQ(tmem_flush(client, worker, &h), 1);
+}
+
+static uint64_t compacted(void)
+{
+	struct tmem_stats stats;
+
+	tmem_engine_stats(engine, &stats);
+	return stats.extents_compacted;
+}
+
+/*
+ * A page extent whose living pages would not fit into the spare, packed: only
+ * the largest extents have one. It was worth filling, then filled again but for
+ * one slot, and another one came before it.
+ */
+static void one_free_slot_is_nothing_to_gain(void)
+{
+	enum { SLOTS = 2 * MIB / TMEM_PAGE_SIZE, FULL = 31 * SLOTS, CODED = 2000 };
+	uint32_t i, first, raw = FULL, whole;
+	const char *what = NULL;
+
+	start_with(2 * MIB, 64u * MIB);
+	for (i = 0; i < FULL; i++)
+		MUST_EQ(put(i, TMEM_PAGE_SIZE), 0);
+	/* Room on the bill, in slots that nothing coded goes to. */
+	for (i = 0; i < 3 * SLOTS; i++)
+		if (i % SLOTS < SLOTS - 32)
+			flush(i);
+	whole = raw;
+	/* The three extents that are empty still, but for a little. */
+	first = FULL + 100;
+	for (i = first; i < first + 3 * (2 * MIB / (CODED + 32)) - 100; i++)
+		MUST_EQ(put(i, CODED), 0);
+	for (i = 0; i < 4; i++)
+		flush(10 * SLOTS + i);
+	for (i = 0; i < 3; i++)
+		MUST_EQ(put(raw++, TMEM_PAGE_SIZE), 0);
+	for (i = 0; i < 4; i++)
+		flush(11 * SLOTS + i);
+	MUST_EQ(put(raw++, TMEM_PAGE_SIZE), 0);
+	MUST_EQ(compacted(), 0);
+	for (i = first + 3 * (2 * MIB / (CODED + 32)) - 100; !compacted(); i++)
+		MUST_EQ(put(i, CODED), 0);
+	if (tmem_engine_check(engine, &what))
+		FAIL("check: %s", what);
+	for (i--; i >= first; i--)
+		look(worker, i, CODED);
+	for (i = whole; i < raw; i++)
+		look(worker, i, TMEM_PAGE_SIZE);
+	for (i = 3 * SLOTS; i < FULL; i++)
+		if (i / SLOTS < 10 || i / SLOTS > 11 || i % SLOTS >= 4)
+			look(worker, i, TMEM_PAGE_SIZE);
+	stop();
+}
+
 int main(void)
 {
+	one_free_slot_is_nothing_to_gain();
 	put_waits_for_a_reader();
 	last_reader_frees();
 	puts("ok");
