@@ -241,8 +241,9 @@ static void trickle(struct rig *rig, int client, uint32_t pool)
 	before = rig->backend->host_bytes(rig);
 	for (i = PAGES; i < 3 * PAGES; i++) {
 		MUST_EQ(rig_put(rig, client, handle(pool, i), page_tag(PAGE_RANDOM, i)), 0);
-		if (i >= PAGES + 50)
-			MUST_EQ(rig_flush(rig, client, handle(pool, i - 50)), 1);
+		if (i < PAGES + 50)
+			continue;
+		MUST_EQ(rig_flush(rig, client, handle(pool, i - 50)), 1);
 		if (i % 20 == 0 && !planted)
 			rig->backend->step(rig, 0, 4);
 		if (i == PAGES + PAGES / 4)
