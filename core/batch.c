@@ -49,10 +49,12 @@ static void to_bucket(const struct batch *batch, const struct tmem_op *op, struc
 	if (tmem_pool_find(batch->client, op->handle.pool, &access->pool) ||
 	    tmem_load(&access->pool->home) != access->pool)
 		return;
-	ahead->is_known = 1;
 	access->home = access->pool;
 	access->heap = tmem_load(&access->pool->heap);
 	tmem_key_make(batch->worker->engine, access->pool, &op->handle, &access->key);
+	if (!tmem_pool_is(access->pool, &op->handle))
+		return;
+	ahead->is_known = 1;
 	tmem_directory_prefetch(access->pool, access->key.hash);
 }
 

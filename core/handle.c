@@ -18,7 +18,7 @@ void tmem_key_make(const struct tmem_engine *engine, const struct pool *pool,
 	for (i = 0; i < 3; i++)
 		key->id.word[i] = id->word[i];
 	key->index = handle->index;
-	key->pool = tmem_load(&pool->serial);
+	key->pool = tmem_load_acquire(&pool->serial);
 	key->hash = tmem_hash(engine->seed, key->pool, &key->id);
 }
 
@@ -40,6 +40,10 @@ int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
 			return err;
 	}
 	tmem_key_make(worker->engine, access->home, handle, &access->key);
+	if (tmem_unlikely(!tmem_pool_is(access->pool, handle))) {
+		tmem_end(worker, access);
+		return -TMEM_ENODEV;
+	}
 	return 0;
 }
 

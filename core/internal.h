@@ -521,6 +521,15 @@ int tmem_begin(struct tmem_client *client, struct tmem_worker *worker,
 	       const struct tmem_handle *handle, struct access *access);
 struct pool *tmem_owner_of(struct heap *heap, const struct block *block, struct key *key);
 
+/*
+ * Whether @pool is still the one that was found, once the key has its serial:
+ * another one at its place has its number before it has its serial.
+ */
+static inline int tmem_pool_is(const struct pool *pool, const struct tmem_handle *handle)
+{
+	return tmem_load(&pool->number) == handle->pool;
+}
+
 /* After an operation that tmem_begin() let in. */
 static inline void tmem_end(struct tmem_worker *worker, const struct access *access)
 {

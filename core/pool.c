@@ -150,7 +150,7 @@ void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uin
 	/* 0 means none: after four thousand million pools it is left out. */
 	if (!++engine->next_serial)
 		engine->next_serial = 1;
-	tmem_store(&pool->serial, engine->next_serial);
+	tmem_store_release(&pool->serial, engine->next_serial);
 	tmem_store_release(&pool->state, (uint32_t)POOL_ALIVE);
 	tmem_store_release(&client->pools[place], pool);
 }

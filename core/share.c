@@ -23,8 +23,10 @@
 int tmem_share_enter(struct tmem_worker *worker, uint32_t number, struct access *access)
 {
 	__atomic_store_n(&worker->seat->sharing, access->home->client, __ATOMIC_SEQ_CST);
+	/* A new session counts numbers from the start: another share's view may have this one. */
 	if (__atomic_load_n(&access->pool->state, __ATOMIC_SEQ_CST) == POOL_ALIVE &&
-	    tmem_load(&access->pool->number) == number) {
+	    tmem_load(&access->pool->number) == number &&
+	    tmem_load(&access->pool->home) == access->home) {
 		access->heap = tmem_load(&access->pool->heap);
 		return 0;
 	}
