@@ -573,7 +573,8 @@ int tmem_heap_reserve(struct heap *heap, struct tmem_worker *worker, uint32_t le
 	}
 	/* Over the cap by so many extents that each of the next puts takes some. */
 	if (!reserve->place)
-		return !is_persistent(heap) && is_capped(heap, 0) ? -TMEM_ENOSPC : -TMEM_ENOMEM;
+		return !is_persistent(heap) && is_capped(heap, next_size(heap)) ? -TMEM_ENOSPC
+										: -TMEM_ENOMEM;
 	fill_reserve(engine, reserve);
 	return 0;
 }
