@@ -190,6 +190,7 @@ struct tmem_engine {
 	uint64_t allocated; /* sum of allocations */
 	uint64_t persistent_limit;
 	uint32_t next_serial;
+	uint32_t serials_again; /* 1: they came to their end, and some may be in use */
 	/* Written under L1, read without. */
 	struct tmem_worker *worker[TMEM_WORKERS];
 	/* Guarded by room_lock. */

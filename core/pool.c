@@ -6,6 +6,9 @@
  */
 #include "internal.h"
 
+/* Pools at one place in one session: a number is an int, and negative ones are errors. */
+#define EPOCHS (0x80000000u / TMEM_POOLS_PER_CLIENT)
+
 /* 0 with *@pool set, or -TMEM_ENODEV, -TMEM_ESHUTDOWN. No lock needed. */
 int tmem_pool_find(struct tmem_client *client, uint32_t number, struct pool **pool)
 {
@@ -80,7 +83,7 @@ int tmem_pool_place_locked(struct tmem_client *client, const struct tmem_pool_co
 	for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
 		pool = pool_in_use(client, i);
 		if (!pool) {
-			if (place < 0)
+			if (place < 0 && client->pool_epoch[i] < EPOCHS)
 				place = (int)i;
 			continue;
 		}
@@ -140,6 +143,33 @@ struct pool *tmem_pool_record(struct tmem_client *client, struct tmem_worker *wo
 	return pool;
 }
 
+static int has_serial_locked(const struct tmem_engine *engine, uint32_t serial)
+{
+	const struct tmem_client *client;
+	const struct pool *pool;
+	uint32_t i;
+
+	for (client = engine->clients; client; client = client->next) {
+		for (i = 0; i < TMEM_POOLS_PER_CLIENT; i++) {
+			pool = client->pools[i];
+			if (pool && pool->serial == serial)
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/* Of no pool that is there; 0 means none. They begin again after four thousand million pools. */
+static uint32_t serial_locked(struct tmem_engine *engine)
+{
+	do {
+		if (!++engine->next_serial)
+			engine->serials_again = 1;
+	} while (engine->serials_again &&
+		 (!engine->next_serial || has_serial_locked(engine, engine->next_serial)));
+	return engine->next_serial;
+}
+
 /* L1 is held. */
 void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uint32_t place)
 {
@@ -147,10 +177,8 @@ void tmem_pool_publish_locked(struct tmem_client *client, struct pool *pool, uin
 	uint32_t epoch = client->pool_epoch[place]++;
 
 	tmem_store(&pool->number, place + epoch * TMEM_POOLS_PER_CLIENT);
-	/* 0 means none: after four thousand million pools it is left out. */
-	if (!++engine->next_serial)
-		engine->next_serial = 1;
-	tmem_store_release(&pool->serial, engine->next_serial);
+	tmem_store_release(&pool->serial, serial_locked(engine));
+	tmem_store(&pool->growing, 0u);
 	tmem_store_release(&pool->state, (uint32_t)POOL_ALIVE);
 	tmem_store_release(&client->pools[place], pool);
 }

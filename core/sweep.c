@@ -97,11 +97,12 @@ static uint32_t sweep_pool(struct tmem_client *client, struct tmem_worker *worke
 	struct tmem_engine *engine = client->engine;
 	struct stripe *stripe;
 	struct object *object;
-	uint32_t looked, *bucket, number = 0;
+	uint32_t looked, *bucket, number = 0, idle = 0;
 
 	for (looked = 0; looked < BUCKETS_PER_STEP && !number; looked++) {
 		if (pool->sweep_bucket >= tmem_load(&pool->bucket_count)) {
-			if (tmem_load(&pool->growing) || tmem_load(&client->dying_count))
+			/* Claimed for good, until the record is a pool again: a put may be late with it. */
+			if (tmem_load(&client->dying_count) || !tmem_cas(&pool->growing, &idle, 1u))
 				return 0;
 			tmem_lock(&engine->lock);
 			tmem_pool_free(pool);

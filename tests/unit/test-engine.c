@@ -7,6 +7,7 @@
 
 #include "codecs.h"
 #include "glue.h"
+#include "internal.h"
 #include "must.h"
 
 enum { MIB = 1 << 20, MIB_PAGES = MIB / TMEM_PAGE_SIZE };
@@ -372,6 +373,52 @@ static void allocations(int verify)
 	}
 }
 
+/* Serials and numbers come to their end: none is given that is in use, none is negative. */
+static void counts_that_come_to_their_end(void *host)
+{
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	uint32_t first, second, i;
+	struct tmem_client *client, *other;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &other), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	MUST_EQ(tmem_pool_create(other, worker, &pool_config), 0);
+	first = client->pools[0]->serial;
+	second = other->pools[0]->serial;
+	MUST_EQ(second, first + 1);
+	engine->next_serial = first - 2;
+	engine->serials_again = 1;
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 1);
+	MUST_EQ(client->pools[1]->serial, first - 1 ? first - 1 : second + 1);
+	engine->next_serial = UINT32_MAX;
+	engine->serials_again = 0;
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 2);
+	for (i = 0; i < 2; i++)
+		MUST(client->pools[2]->serial &&
+		     client->pools[2]->serial != client->pools[i]->serial);
+	MUST(client->pools[2]->serial != second);
+	for (i = 3; i < TMEM_POOLS_PER_CLIENT; i++)
+		client->pool_epoch[i] = (1u << 31) / TMEM_POOLS_PER_CLIENT - 1;
+	for (i = 3; i < TMEM_POOLS_PER_CLIENT; i++) {
+		MUST_EQ(tmem_pool_create(client, worker, &pool_config),
+			(1u << 31) - TMEM_POOLS_PER_CLIENT + i);
+		MUST_EQ(tmem_pool_destroy(client, worker, client->pools[i]->number), 0);
+		while (tmem_engine_step(engine, worker, 100))
+			;
+	}
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), -TMEM_EOVERFLOW);
+	MUST_EQ(tmem_engine_check(engine, NULL), 0);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 #define VISITS 3000
 
 struct visits {
@@ -428,6 +475,7 @@ int main(void)
 	configs(host);
 	workers(host);
 	workers_leave_beside_drops(host);
+	counts_that_come_to_their_end(host);
 	settings(host);
 	walk(host);
 	dropped_stays_counted(host);
@@ -437,6 +485,6 @@ int main(void)
 	allocations(1);
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 11 passed, 0 failed\n");
+	printf("engine: 12 passed, 0 failed\n");
 	return 0;
 }
