@@ -90,7 +90,12 @@ uint32_t tmem_share_drop_elsewhere(struct heap *heap, struct tmem_worker *worker
 
 	if (!heap->record)
 		return tmem_share_drop_one(client, worker, DROP_CAP);
-	size = tmem_heap_drop_one(&client->heap[0], DROP_CAP);
+	/* Where the caller's view has left, that is another client, which may end: as in policy.c. */
+	__atomic_store_n(&worker->seat->visiting, &client->heap[0], __ATOMIC_SEQ_CST);
+	size = 0;
+	if (__atomic_load_n(&heap->charged, __ATOMIC_SEQ_CST) == client)
+		size = tmem_heap_drop_one(&client->heap[0], DROP_CAP);
+	tmem_policy_leave(worker);
 	for (other = tmem_load_acquire(&heap->client->heap[0].next); other && !size;
 	     other = tmem_load_acquire(&other->next))
 		if (tmem_load(&other->charged) == client)
