@@ -585,13 +585,14 @@ static void unmark(struct walk *walk, struct heap *heap, uint64_t place)
 }
 
 /* By the entry of a block that was put in the segment's time a drop finds its extent. */
-static int check_age(struct walk *walk, const struct order_segment *segment, uint64_t place)
+static int check_age(struct walk *walk, const struct heap *heap,
+		     const struct order_segment *segment, uint64_t place)
 {
 	const struct extent *extent = tmem_extent(walk->engine, tmem_place_extent(place));
 	uint32_t time = tmem_block(extent, tmem_place_unit(place))->time;
 
 	EXPECT(walk, time - segment->oldest > segment->newest - segment->oldest ||
-			     (int32_t)(time - extent->born) >= 0);
+			     heap->clock - time <= heap->clock - extent->born);
 	return 0;
 }
 
@@ -612,7 +613,7 @@ static int check_order(struct walk *walk, struct heap *heap)
 			if (!mark(walk, heap, ordered_place(segment, i)))
 				continue;
 			marked++;
-			if (check_age(walk, segment, ordered_place(segment, i)))
+			if (check_age(walk, heap, segment, ordered_place(segment, i)))
 				return -TMEM_EIO;
 		}
 		entries += segment->count - segment->first;

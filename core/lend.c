@@ -353,11 +353,12 @@ int tmem_lend_keep_oldest(struct heap *heap, struct tmem_worker *worker)
 static int may_be_lent_locked(struct heap *heap, struct extent *extent, int quiet)
 {
 	struct tmem_engine *engine = heap->client->engine;
-	uint32_t room = room_of(extent), all = all_of(extent), most;
+	uint32_t room = room_of(extent), all = all_of(extent), most, early;
 
 	if (extent->lent_record || extent->moving || extent->size != engine->extent_size)
 		return 0;
-	if (!quiet && (int32_t)(heap->clock - extent->lend_at) < 0)
+	early = extent->lend_at - heap->clock;
+	if (!quiet && early && early <= heap->live_most / 4)
 		return 0;
 	/* Readers of shared pools pin packed blocks where these are. */
 	if (!extent->headers && (heap->pinned || extent->live > BLOCKS_MOST))
@@ -527,12 +528,14 @@ static struct extent *next_probe_locked(struct heap *heap, uint32_t *piece)
 static int probe(struct heap *heap, struct tmem_worker *worker)
 {
 	uint32_t piece = 0, number, generation;
+	struct lent *lent = NULL;
 	struct extent *extent;
-	int left;
+	int taken;
 
 	tmem_lock(&heap->lock);
 	extent = next_probe_locked(heap, &piece);
 	if (extent) {
+		lent = tmem_lent(worker->engine, extent);
 		number = extent->number;
 		generation = tmem_load(&extent->generation);
 		tmem_store(&worker->seat->held, number);
@@ -540,10 +543,11 @@ static int probe(struct heap *heap, struct tmem_worker *worker)
 	tmem_unlock(&heap->lock);
 	if (!extent)
 		return 0;
-	left = !tmem_lent(worker->engine, extent)->over &&
-	       is_there(extent, tmem_lent(worker->engine, extent), piece);
+	taken = lent->over || !is_there(extent, lent, piece);
+	/* It may have been had back whole meanwhile; it is not lent anew while it is held. */
+	taken = taken && tmem_load_acquire(&extent->lent) == lent;
 	tmem_store_release(&worker->seat->held, 0u);
-	return !left && !tmem_heap_drop_taken(heap, number, generation);
+	return taken && !tmem_heap_drop_taken(heap, number, generation);
 }
 
 /*

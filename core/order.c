@@ -303,7 +303,8 @@ static int has_old_locked(const struct heap *heap, const struct order_segment *s
 {
 	const struct extent *extent = extent_of_locked(heap, place);
 
-	return extent && (int32_t)(segment->newest - extent->born) >= 0;
+	/* By age, since extents that are filled again and again outlive half the clock. */
+	return extent && heap->clock - extent->born >= heap->clock - segment->newest;
 }
 
 /* Entries from one look of a drop's to the next, so that some of each large extent are met. */
@@ -572,7 +573,7 @@ int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uin
 			continue;
 		set_entry(segment, i, fresh);
 		extent = tmem_extent(heap->client->engine, tmem_place_extent(fresh));
-		if ((int32_t)(time - extent->born) < 0)
+		if (heap->clock - time > heap->clock - extent->born)
 			extent->born = time;
 		return 1;
 	}
