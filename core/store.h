@@ -325,6 +325,8 @@ struct vacate {
 };
 
 struct heap {
+	uint64_t
+		link; /* the slab's, while the record is free: who is late finds a lock that is one */
 	struct tmem_lock lock;
 	/* Set at creation, then constant. */
 	struct tmem_client *client;
