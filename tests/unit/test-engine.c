@@ -419,6 +419,48 @@ static void counts_that_come_to_their_end(void *host)
 	tmem_engine_destroy(engine);
 }
 
+/*
+ * After so many puts that a heap's clock has gone half round, in extents that
+ * were there before and are filled again: what was put first is dropped first.
+ */
+static void extents_outlive_half_of_the_clock(void *host)
+{
+	enum { PAGES = 300, HOLES = 10 };
+	struct tmem_client_config client_config = {.size = sizeof(client_config)};
+	struct tmem_pool_config pool_config = {.size = sizeof(pool_config)};
+	struct tmem_config config = good(host);
+	struct tmem_handle handle = {.pool = 0};
+	unsigned char page[TMEM_PAGE_SIZE];
+	struct tmem_client *client;
+	struct tmem_engine *engine;
+	struct tmem_worker *worker;
+	uint32_t gone = 0, old = 0;
+
+	config.extent_size = 65536;
+	MUST_EQ(tmem_engine_create(&config, &engine), 0);
+	MUST_EQ(tmem_worker_create(engine, &worker), 0);
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	MUST_EQ(tmem_pool_create(client, worker, &pool_config), 0);
+	put_pages(client, worker, 0, 0, PAGES);
+	tmem_settle_all(engine);
+	client->heap[0].clock += 1u << 31;
+	for (handle.index = 0; handle.index < PAGES; handle.index += PAGES / HOLES)
+		MUST_EQ(tmem_flush(client, worker, &handle), 1);
+	put_pages(client, worker, 0, PAGES, HOLES);
+	MUST_EQ(tmem_client_reclaim(client, worker, 65536), 65536);
+	MUST_EQ(tmem_engine_check(engine, NULL), 0);
+	for (handle.index = 0; handle.index < PAGES; handle.index++) {
+		if (handle.index % (PAGES / HOLES) == 0 || !tmem_get(client, worker, &handle, page))
+			continue;
+		gone++;
+		old += handle.index < PAGES / 4;
+	}
+	MUST(gone > 0);
+	MUST_EQ(old, gone);
+	tmem_worker_destroy(worker);
+	tmem_engine_destroy(engine);
+}
+
 #define VISITS 3000
 
 struct visits {
@@ -476,6 +518,7 @@ int main(void)
 	workers(host);
 	workers_leave_beside_drops(host);
 	counts_that_come_to_their_end(host);
+	extents_outlive_half_of_the_clock(host);
 	settings(host);
 	walk(host);
 	dropped_stays_counted(host);
@@ -485,6 +528,6 @@ int main(void)
 	allocations(1);
 	sizes(host);
 	MUST(glue_destroy(host) == NULL);
-	printf("engine: 12 passed, 0 failed\n");
+	printf("engine: 13 passed, 0 failed\n");
 	return 0;
 }
