@@ -2,9 +2,9 @@
 /*
  * Our own codecs, on any machine that has a C library: pages come back, what
  * does not fit is refused, no bytes make decompression read or write where it
- * must not, the formats are the same everywhere, and vector's twins
- * are one. Each question is a function that counts wrong answers; asked of
- * codecs with a planted fault it has to find some.
+ * must not, the formats are the same everywhere, and vector's twins are one.
+ * Each question is a function that counts wrong answers; asked of codecs with
+ * a planted fault it has to find some.
  *
  *	test-own [EACH]: only one room, length and round in EACH, for slow machines
  */

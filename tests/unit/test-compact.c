@@ -322,7 +322,9 @@ static uint64_t compacted(void)
 static void one_free_slot_is_nothing_to_gain(void)
 {
 	enum { SLOTS = 2 * MIB / TMEM_PAGE_SIZE, FULL = 31 * SLOTS, CODED = 2000 };
-	uint32_t i, first, raw = FULL, whole;
+	/* Of what the three extents hold that are empty still, all but a little. */
+	const uint32_t first = FULL + 100, most = first + 3 * (2 * MIB / (CODED + 32)) - 100;
+	uint32_t i, raw = FULL;
 	const char *what = NULL;
 
 	start_with(2 * MIB, 64u * MIB);
@@ -332,10 +334,7 @@ static void one_free_slot_is_nothing_to_gain(void)
 	for (i = 0; i < 3 * SLOTS; i++)
 		if (i % SLOTS < SLOTS - 32)
 			flush(i);
-	whole = raw;
-	/* The three extents that are empty still, but for a little. */
-	first = FULL + 100;
-	for (i = first; i < first + 3 * (2 * MIB / (CODED + 32)) - 100; i++)
+	for (i = first; i < most; i++)
 		MUST_EQ(put(i, CODED), 0);
 	for (i = 0; i < 4; i++)
 		flush(10 * SLOTS + i);
@@ -345,13 +344,13 @@ static void one_free_slot_is_nothing_to_gain(void)
 		flush(11 * SLOTS + i);
 	MUST_EQ(put(raw++, TMEM_PAGE_SIZE), 0);
 	MUST_EQ(compacted(), 0);
-	for (i = first + 3 * (2 * MIB / (CODED + 32)) - 100; !compacted(); i++)
+	for (i = most; !compacted(); i++)
 		MUST_EQ(put(i, CODED), 0);
 	if (tmem_engine_check(engine, &what))
 		FAIL("check: %s", what);
 	for (i--; i >= first; i--)
 		look(worker, i, CODED);
-	for (i = whole; i < raw; i++)
+	for (i = FULL; i < raw; i++)
 		look(worker, i, TMEM_PAGE_SIZE);
 	for (i = 3 * SLOTS; i < FULL; i++)
 		if (i / SLOTS < 10 || i / SLOTS > 11 || i % SLOTS >= 4)
