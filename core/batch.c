@@ -5,31 +5,42 @@
  * memory: a page is behind a bucket, an object, a slot and a header, each of
  * which says where the next one is. A single call waits for all four.
  *
- * Operations are brought near in groups. A processor waits for an address that
- * it cannot translate yet as long as for a line or two, and keeps little else
- * going meanwhile but other such waits: those of one group go side by side.
+ *	operation  i+16      i+14      i+12     i+10    i+4 .. i+7   i+3
+ *	           bucket -> object -> child -> slot -> header    -> page -> now
  *
- *	group   g+4       g+3       g+2       g+1        g
- *	        bucket -> object -> slot ->   header  -> its pages -> now
+ * Headers go in groups, with each page's first line: a processor waits for an
+ * address that it cannot translate yet as long as for a line or two, and keeps
+ * little else going meanwhile but other such waits. All other lines of a page
+ * are asked for a few at a time, between one look ahead and the next: it has
+ * only so many on their way, and whoever asks for more does nothing else until
+ * some have come.
  */
 #include "internal.h"
 
-#define GROUP  4u
-#define STAGES 4u /* before a group's turn */
-#define PAGES  2u /* before an operation's turn, when its whole page is asked for */
+/* How many operations before its turn each look ahead is taken. */
+#define TO_BUCKET 16u
+#define TO_OBJECT 14u
+#define TO_CHILD  12u
+#define TO_SLOT	  10u
+#define TO_PAGE	  3u
 
-TMEM_STATIC_ASSERT(TMEM_AHEAD % GROUP == 0 && TMEM_AHEAD >= (STAGES + 1) * GROUP);
-TMEM_STATIC_ASSERT(TMEM_RUN <= 2 * GROUP && PAGES <= GROUP);
+#define GROUP 4u  /* operations whose headers are asked for side by side */
+#define LINES 16u /* of a page, asked for at a time */
+
+/* A slot is known before its group looks for the header, and that before its page is asked for. */
+TMEM_STATIC_ASSERT(TO_SLOT >= 2 * GROUP && TO_PAGE <= GROUP);
+/* A row begins when its puts' pool is known, and is known until the turn of its last one. */
+TMEM_STATIC_ASSERT(TMEM_RUN <= TO_BUCKET && TMEM_AHEAD >= TO_BUCKET + TMEM_RUN);
 
 struct batch {
 	struct tmem_client *client;
 	struct tmem_worker *worker;
 	struct tmem_op *ops;
 	uint32_t count;
-	/* The group that is looked at: operations from first on to before end. */
-	uint32_t first;
-	uint32_t end;
-	uint32_t next; /* of all: the first that was not carried out */
+	/* The lines that are still to be asked for of the page that is got TO_PAGE later. */
+	const unsigned char *line;
+	const unsigned char *end;
+	struct row row; /* of puts, that is being copied */
 };
 
 static inline struct ahead *ahead_of(const struct batch *batch, uint32_t i)
@@ -58,7 +69,7 @@ static void to_bucket(const struct batch *batch, const struct tmem_op *op, struc
 	tmem_directory_prefetch(access->pool, access->key.hash);
 }
 
-static void to_object(const struct ahead *ahead)
+static void to_object(struct ahead *ahead)
 {
 	const struct pool *pool = ahead->access.pool;
 	uint32_t root;
@@ -66,8 +77,25 @@ static void to_object(const struct ahead *ahead)
 	if (!ahead->is_known)
 		return;
 	root = tmem_load(tmem_directory_bucket(pool, ahead->access.key.hash));
-	if (root && root < tmem_load_acquire(&pool->objects->issued))
+	if (root >= tmem_load_acquire(&pool->objects->issued))
+		root = 0;
+	ahead->sought.object = root;
+	if (root)
 		tmem_prefetch(tmem_object_at(pool->objects, root));
+}
+
+/* To the next object in the bucket's tree, where the first one is another. */
+static void to_child(const struct ahead *ahead)
+{
+	const struct slab *objects;
+	uint32_t child;
+
+	if (!ahead->is_known || !ahead->sought.object)
+		return;
+	objects = ahead->access.pool->objects;
+	child = tmem_tree_towards(objects, ahead->sought.object, &ahead->access.key.id);
+	if (child && child < tmem_load_acquire(&objects->issued))
+		tmem_prefetch(tmem_object_at(objects, child));
 }
 
 static void to_slot(struct tmem_worker *worker, struct ahead *ahead)
@@ -79,7 +107,7 @@ static void to_slot(struct tmem_worker *worker, struct ahead *ahead)
 		tmem_prefetch_write(ahead->sought.slot);
 }
 
-/* And to the page's first line, so that its address is translated. */
+/* And to a page's first line, so that its address is translated. */
 static void to_header(const struct tmem_engine *engine, const struct tmem_op *op,
 		      struct ahead *ahead)
 {
@@ -109,10 +137,20 @@ static void to_header(const struct tmem_engine *engine, const struct tmem_op *op
 	}
 }
 
-static void to_page(const struct ahead *ahead)
+static void to_page(struct batch *batch, const struct ahead *ahead)
 {
-	if (ahead->data)
-		tmem_prefetch_block(ahead->data, ahead->length);
+	batch->line = ahead->data;
+	batch->end = ahead->data + (ahead->data ? ahead->length : 0);
+}
+
+static inline void ask_for_lines(struct batch *batch)
+{
+	const unsigned char *line = batch->line;
+	uint32_t i;
+
+	for (i = 0; i < LINES && line < batch->end; i++, line += TMEM_LINE)
+		tmem_prefetch(line);
+	batch->line = line;
 }
 
 /* Whether the way is known, and the pool has not ended since: its pages go by and by. */
@@ -145,77 +183,89 @@ static int32_t now(struct tmem_client *client, struct tmem_worker *worker, const
 	}
 }
 
-/* To the group that is @stage groups before @turn; 0: it is not in the batch. */
-static inline int look_at(struct batch *batch, uint32_t turn, uint32_t stage)
-{
-	batch->first = turn - stage * GROUP;
-	batch->end = tmem_min32(batch->first + GROUP, batch->count);
-	/* What would be before the first group is no less than the count either. */
-	return batch->first < batch->count;
-}
-
-/* How many puts into one pool stand next to each other from @i on: what leads there is near. */
+/* How many puts into one pool stand next to each other from @i on. */
 static uint32_t puts_at(const struct batch *batch, uint32_t i)
 {
 	const struct tmem_op *ops = batch->ops;
-	uint32_t near = tmem_min32(batch->first + 2 * GROUP, batch->count), end = i;
+	uint32_t near = tmem_min32(i + TMEM_RUN, batch->count), end = i;
 
-	/* A row is handed on as it lies: not past the end of what is known. */
-	near = tmem_min32(near, i + tmem_min32(TMEM_RUN, TMEM_AHEAD - i % TMEM_AHEAD));
 	while (end < near && ops[end].code == TMEM_OP_PUT &&
 	       ops[end].handle.pool == ops[i].handle.pool && is_still(ahead_of(batch, end)))
 		end++;
 	return end - i;
 }
 
-/* The group, and puts of the next one that stand next to its last ones. */
-static void carry_out(struct batch *batch)
+static void carry_out_alone(struct batch *batch, uint32_t i)
 {
-	struct tmem_op *op;
-	uint32_t i = batch->next, done, puts;
+	struct tmem_op *op = &batch->ops[i];
 
-	while (i < batch->end) {
-		op = &batch->ops[i];
+	op->result = now(batch->client, batch->worker, op, ahead_of(batch, i));
+}
+
+/* The row's puts that were copied are carried out: what is left of them one by one. */
+static void end_row(struct batch *batch)
+{
+	struct row *row = &batch->row;
+	uint32_t end = row->first + row->copied, i;
+
+	i = row->first + tmem_row_publish(batch->client, batch->worker, batch->ops, row);
+	for (; i < end; i++)
+		carry_out_alone(batch, i);
+}
+
+static void carry_out(struct batch *batch, uint32_t i)
+{
+	struct tmem_op *op = &batch->ops[i];
+	struct row *row = &batch->row;
+	uint32_t puts;
+
+	if (!row->taken && op->code == TMEM_OP_PUT) {
 		puts = puts_at(batch, i);
-		done = 0;
 		if (puts > 1)
-			done = tmem_put_run(batch->client, batch->worker, op, ahead_of(batch, i),
-					    puts);
-		if (!done) {
-			if (i + PAGES < batch->count)
-				to_page(ahead_of(batch, i + PAGES));
-			op->result = now(batch->client, batch->worker, op, ahead_of(batch, i));
-			done = 1;
-		}
-		i += done;
+			tmem_row_begin(batch->client, batch->worker, ahead_of(batch, i), i, puts,
+				       row);
 	}
-	batch->next = i;
+	if (!row->taken) {
+		carry_out_alone(batch, i);
+	} else if (!tmem_row_copy(row, op->page)) {
+		end_row(batch);
+		carry_out_alone(batch, i);
+	} else if (row->copied == row->taken) {
+		end_row(batch);
+	}
 }
 
 void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
 		uint32_t count)
 {
-	struct batch batch = {client, worker, ops, count, 0, 0, 0};
-	uint32_t turn, i;
+	struct batch batch = {.client = client, .worker = worker, .ops = ops, .count = count};
+	uint32_t turn, i, j; /* wraps around: what is before the first is no less than the count */
 
 	if (count == 1) {
 		ops->result = now(client, worker, ops, NULL);
 		return;
 	}
-	for (turn = 0; turn < count + STAGES * GROUP; turn += GROUP) {
-		if (look_at(&batch, turn, 0))
-			for (i = batch.first; i < batch.end; i++)
-				to_bucket(&batch, &ops[i], ahead_of(&batch, i));
-		if (look_at(&batch, turn, 1))
-			for (i = batch.first; i < batch.end; i++)
-				to_object(ahead_of(&batch, i));
-		if (look_at(&batch, turn, 2))
-			for (i = batch.first; i < batch.end; i++)
-				to_slot(worker, ahead_of(&batch, i));
-		if (look_at(&batch, turn, 3))
-			for (i = batch.first; i < batch.end; i++)
-				to_header(worker->engine, &ops[i], ahead_of(&batch, i));
-		if (look_at(&batch, turn, STAGES))
-			carry_out(&batch);
+	for (turn = 0; turn < count + TO_BUCKET; turn++) {
+		i = turn - TO_BUCKET;
+		if (i % GROUP == 0)
+			for (j = i + GROUP; j != i + 2 * GROUP; j++)
+				if (j < count)
+					to_header(worker->engine, &ops[j], ahead_of(&batch, j));
+		if (i + TO_PAGE < count)
+			to_page(&batch, ahead_of(&batch, i + TO_PAGE));
+		ask_for_lines(&batch);
+		if (i + TO_SLOT < count)
+			to_slot(worker, ahead_of(&batch, i + TO_SLOT));
+		ask_for_lines(&batch);
+		if (i + TO_OBJECT < count)
+			to_object(ahead_of(&batch, i + TO_OBJECT));
+		if (i + TO_CHILD < count)
+			to_child(ahead_of(&batch, i + TO_CHILD));
+		ask_for_lines(&batch);
+		if (turn < count)
+			to_bucket(&batch, &ops[turn], ahead_of(&batch, turn));
+		ask_for_lines(&batch);
+		if (i < count)
+			carry_out(&batch, i);
 	}
 }

@@ -468,6 +468,8 @@ static inline int tmem_object_is(const struct object *object, const struct tmem_
 
 uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
 			uint32_t *touched);
+uint32_t tmem_tree_towards(const struct slab *objects, uint32_t number,
+			   const struct tmem_object_id *id);
 uint32_t tmem_tree_above(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
 			 uint32_t *touched);
 void tmem_tree_insert(const struct slab *objects, uint32_t *root, uint32_t number,
@@ -564,10 +566,22 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
 /* put.c */
-#define TMEM_RUN 8u /* puts, at most */
+#define TMEM_RUN 16u /* puts, at most */
 
-uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
-		      struct ahead *ahead, uint32_t count);
+/* Puts of a batch that share one wait for their stores; their slots are held. */
+struct row {
+	uint32_t first;	 /* of the batch's operations */
+	uint32_t taken;	 /* slots; 0: there is no row */
+	uint32_t copied; /* pages that lie in them */
+	struct extent *extent;
+	uint64_t place[TMEM_RUN];
+};
+
+void tmem_row_begin(struct tmem_client *client, struct tmem_worker *worker,
+		    const struct ahead *ahead, uint32_t first, uint32_t count, struct row *row);
+int tmem_row_copy(struct row *row, const void *page);
+uint32_t tmem_row_publish(struct tmem_client *client, struct tmem_worker *worker,
+			  struct tmem_op *ops, struct row *row);
 
 /* get.c */
 int tmem_get_found(struct tmem_worker *worker, struct ahead *ahead, void *page);

@@ -256,53 +256,78 @@ int tmem_put(struct tmem_client *client, struct tmem_worker *worker,
 /*
  * Puts that stand next to each other in a batch, into one private ephemeral
  * pool: raw pages, as many as there are slots for in hand, are all copied and
- * then all published, so that streamed stores are waited for once. @ahead is
- * what the batch knows of each. How many were carried out, with their results;
- * 0: the first one has to go by itself.
+ * then all published, so that streamed stores are waited for once, and are on
+ * their way while the batch looks ahead. @ahead is what it knows of the first
+ * one, operation @first; there are @count. row->taken is how many can be of
+ * the row; 0: the first one has to go by itself.
  */
-uint32_t tmem_put_run(struct tmem_client *client, struct tmem_worker *worker, struct tmem_op *ops,
-		      struct ahead *ahead, uint32_t count)
+void tmem_row_begin(struct tmem_client *client, struct tmem_worker *worker,
+		    const struct ahead *ahead, uint32_t first, uint32_t count, struct row *row)
 {
 	const struct access *access = &ahead->access;
-	struct pool *home = access->home;
-	uint32_t where = tmem_pool_place(home), taken, copied, i;
-	uint64_t place[TMEM_RUN], slot;
-	struct extent *extent;
-	int err;
+	const struct pool *home = access->home;
 
 	if (home->flags & TMEM_POOL_PERSISTENT || tmem_codec_of(home) != TMEM_CODEC_RAW ||
 	    worker->engine->sum_size || tmem_load(&client->frozen))
-		return 0;
+		return;
 	worker->touched = 0;
 	if (tmem_unlikely(is_over_cap(client)))
+		return;
+	row->taken = tmem_stock_take(worker, access->heap, tmem_pool_place(home), row->place,
+				     tmem_min32(count, TMEM_RUN));
+	if (!row->taken)
+		return;
+	row->first = first;
+	row->copied = 0;
+	row->extent = tmem_extent(worker->engine, tmem_place_extent(row->place[0]));
+}
+
+/* The next put's page. 0: it is of one repeated word, and has a smaller place elsewhere. */
+int tmem_row_copy(struct row *row, const void *page)
+{
+	uint32_t unit = tmem_place_unit(row->place[row->copied]);
+
+	if (tmem_copy_in(tmem_payload(row->extent, unit), page))
 		return 0;
-	taken = tmem_stock_take(worker, access->heap, where, place, tmem_min32(count, TMEM_RUN));
-	if (!taken)
-		return 0;
-	extent = tmem_extent(worker->engine, tmem_place_extent(place[0]));
-	for (copied = 0; copied < taken; copied++)
-		/* A page of one repeated word has a smaller place elsewhere. */
-		if (tmem_copy_in(tmem_payload(extent, tmem_place_unit(place[copied])),
-				 ops[copied].page))
-			break;
+	row->copied++;
+	return 1;
+}
+
+/*
+ * Publishes what was copied: @ops are the batch's, where results go. How many
+ * were carried out; those after them have to go by themselves. The row ends.
+ */
+uint32_t tmem_row_publish(struct tmem_client *client, struct tmem_worker *worker,
+			  struct tmem_op *ops, struct row *row)
+{
+	const struct access *access = &worker->ahead[row->first % TMEM_AHEAD].access;
+	struct pool *home = access->home;
+	struct ahead *ahead;
+	uint64_t slot;
+	uint32_t i;
+	int err;
+
 	tmem_copy_done();
-	for (i = 0; i < copied && !tmem_spares_fill(worker, home); i++) {
+	for (i = 0; i < row->copied && !tmem_spares_fill(worker, home); i++) {
 		/* The records of those before may have gone past it. */
 		if (tmem_unlikely(i && is_over_cap(client)))
 			break;
-		slot = SLOT_OF(place[i], TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
-		err = publish(client, worker, &ahead[i].access, &ahead[i].sought,
-			      tmem_block(extent, tmem_place_unit(place[i])), slot);
+		ahead = &worker->ahead[(row->first + i) % TMEM_AHEAD];
+		slot = SLOT_OF(row->place[i], TMEM_PAGE_SIZE, TMEM_CODEC_RAW);
+		err = publish(client, worker, &ahead->access, &ahead->sought,
+			      tmem_block(row->extent, tmem_place_unit(row->place[i])), slot);
 		if (tmem_likely(!err))
 			tmem_count(tmem_counters(home, worker), pages_raw, 1);
 		else
-			tmem_heap_free(access->heap, slot, where, extent->generation);
+			tmem_heap_free(access->heap, slot, tmem_pool_place(home),
+				       row->extent->generation);
 		tmem_spares_settle(worker, home);
-		conclude(worker, &ahead[i].access, err);
-		ops[i].result = err;
+		conclude(worker, &ahead->access, err);
+		ops[row->first + i].result = err;
 	}
-	if (i < taken)
-		tmem_stock_return(worker, place + i, taken - i);
+	if (i < row->taken)
+		tmem_stock_return(worker, row->place + i, row->taken - i);
+	row->taken = 0;
 	settle(worker, access, i);
 	pay_sweep(client, worker, home, i);
 	return i;

@@ -45,6 +45,15 @@ static void set_red(struct object *object, int red)
 	tmem_store(&object->left, (object->left & ~TREE_RED) | (red ? TREE_RED : 0));
 }
 
+/* One step down from object @number; 0: it is @id's, or there is none. For prefetching. */
+uint32_t tmem_tree_towards(const struct slab *objects, uint32_t number,
+			   const struct tmem_object_id *id)
+{
+	const struct object *object = tmem_object_at(objects, number);
+
+	return tmem_object_is(object, id) ? 0 : link_of(object, order_of(id, object) > 0);
+}
+
 /* The object's number, or 0. Safe without the lock; then it may be wrong. */
 uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
 			uint32_t *touched)

@@ -76,7 +76,7 @@ struct seat {
 	struct stock stock;
 } __attribute__((aligned(TMEM_LINE)));
 
-#define TMEM_AHEAD 64u /* operations; a power of two */
+#define TMEM_AHEAD 32u /* operations; a power of two */
 
 struct tmem_worker {
 	struct tmem_engine *engine;

@@ -158,14 +158,15 @@ static void a_pool_that_stays_has_all(enum tmem_op_code code)
 
 /*
  * The first operation takes the place of a narrow leaf, between the look for
- * the slots of the last ones and the look at what these hold.
+ * the slots of the last ones and the look at what these hold. These come after
+ * @before others.
  */
-static void a_leaf_that_was_given_back_leads_nowhere(void)
+static void a_leaf_that_was_given_back_leads_nowhere(uint32_t before)
 {
-	static unsigned char page[3 * TMEM_RUN][TMEM_PAGE_SIZE];
-	struct tmem_op ops[3 * TMEM_RUN];
+	static unsigned char page[BATCH][TMEM_PAGE_SIZE];
+	uint32_t count = before + TMEM_LEAF_SMALL, i;
+	struct tmem_op ops[BATCH];
 	struct tmem_handle h;
-	uint32_t i;
 
 	start();
 	for (i = 0; i < TMEM_LEAF_SMALL; i++) {
@@ -174,18 +175,51 @@ static void a_leaf_that_was_given_back_leads_nowhere(void)
 		h.index = TMEM_GROUP_PAGES + i;
 		MUST_EQ(tmem_put(client, worker, &h, page[0]), 0);
 	}
-	for (i = 0; i < 3 * TMEM_RUN; i++) {
+	for (i = 0; i < count; i++) {
 		ops[i] = (struct tmem_op){.code = i ? TMEM_OP_GET : TMEM_OP_PUT,
 					  .handle = handle(0),
 					  .page = page[i]};
-		ops[i].handle.index = TMEM_GROUP_PAGES + (i ? i - 2 * TMEM_RUN : 60);
+		ops[i].handle.index = TMEM_GROUP_PAGES + (i ? i - before : 60);
 	}
-	tmem_batch(client, worker, ops, 3 * TMEM_RUN);
+	tmem_batch(client, worker, ops, count);
 	MUST_EQ(ops[0].result, 0);
-	for (i = 1; i < 3 * TMEM_RUN; i++)
-		MUST_EQ(ops[i].result, i < 2 * TMEM_RUN ? -TMEM_ENOENT : 0);
+	for (i = 1; i < count; i++)
+		MUST_EQ(ops[i].result, i < before ? -TMEM_ENOENT : 0);
 	for (i = 0; i < TMEM_LEAF_SMALL; i++)
-		MUST(page_holds(page[2 * TMEM_RUN + i], page_tag(PAGE_RANDOM, i)));
+		MUST(page_holds(page[before + i], page_tag(PAGE_RANDOM, i)));
+	stop();
+}
+
+/*
+ * The cap allows for the records of a few of a row's puts, each of which is an
+ * object of its own: those after them go by themselves, and drop what is over.
+ */
+static void a_row_that_reaches_the_cap_is_carried_out(uint32_t few)
+{
+	static unsigned char page[TMEM_RUN][TMEM_PAGE_SIZE];
+	struct tmem_op ops[TMEM_RUN];
+	struct tmem_handle h;
+	struct tmem_stats stats;
+	uint32_t i;
+
+	start();
+	fill();
+	tmem_client_set_cap(client, tmem_client_bytes(client) + few * TMEM_OBJECT_BYTES);
+	for (i = 0; i < TMEM_RUN; i++) {
+		page_fill(page[i], page_tag(PAGE_RANDOM, 2000 + i));
+		ops[i] = (struct tmem_op){.code = TMEM_OP_PUT, .page = page[i], .result = 1};
+		ops[i].handle = handle(4 * (1000 + i));
+	}
+	tmem_client_stats(client, &stats);
+	MUST_EQ(stats.dropped_over_cap, 0);
+	tmem_batch(client, worker, ops, TMEM_RUN);
+	tmem_client_stats(client, &stats);
+	MUST(stats.dropped_over_cap > 0);
+	for (i = 0; i < TMEM_RUN; i++)
+		MUST_EQ(ops[i].result, 0);
+	h = ops[TMEM_RUN - 1].handle;
+	MUST_EQ(tmem_get(client, worker, &h, page[0]), 0);
+	MUST(page_holds(page[0], page_tag(PAGE_RANDOM, 2000 + TMEM_RUN - 1)));
 	stop();
 }
 
@@ -198,7 +232,10 @@ int main(void)
 		a_pool_that_stays_has_all(codes[i]);
 		an_ended_pool_has_nothing(codes[i]);
 	}
-	a_leaf_that_was_given_back_leads_nowhere();
-	printf("batch: 7 passed, 0 failed\n");
+	for (i = 1; i <= BATCH - TMEM_LEAF_SMALL; i++)
+		a_leaf_that_was_given_back_leads_nowhere(i);
+	for (i = 1; i < TMEM_RUN - 1; i++)
+		a_row_that_reaches_the_cap_is_carried_out(i);
+	printf("batch: 8 passed, 0 failed\n");
 	return 0;
 }
