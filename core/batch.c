@@ -139,7 +139,7 @@ static void to_header(const struct tmem_engine *engine, const struct tmem_op *op
 
 static void to_page(struct batch *batch, const struct ahead *ahead)
 {
-	batch->line = ahead->data;
+	batch->line = tmem_line_of(ahead->data);
 	batch->end = ahead->data + (ahead->data ? ahead->length : 0);
 }
 

@@ -59,8 +59,6 @@ static TMEM_RACY uint32_t tmem_peek(const uint32_t *word)
 
 #define tmem_prefetch(p)       __builtin_prefetch((p), 0, 3)
 #define tmem_prefetch_write(p) __builtin_prefetch((p), 1, 3)
-/* Into the second level: of a whole page more lines are on their way there than to the first. */
-#define tmem_prefetch_far(p) __builtin_prefetch((p), 0, 2)
 
 #define tmem_likely(x)	 __builtin_expect(!!(x), 1)
 #define tmem_unlikely(x) __builtin_expect(!!(x), 0)

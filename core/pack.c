@@ -74,7 +74,10 @@ static void leave_bin_locked(struct heap *heap, struct extent *extent, uint32_t 
 		heap->bins_used[bin / 64] &= ~(1ull << (bin % 64));
 }
 
-/* Makes units from @unit on one free block. Its neighbours are used, or the extent's ends. */
+/*
+ * Makes units from @unit on one free block. Its neighbours are used, or the
+ * extent's ends; the one after it knows, or will be told.
+ */
 static void insert_locked(struct heap *heap, struct extent *extent, uint32_t unit, uint32_t units)
 {
 	struct block *block = tmem_block(extent, unit);
@@ -90,8 +93,13 @@ static void insert_locked(struct heap *heap, struct extent *extent, uint32_t uni
 	else
 		enter_bin_locked(heap, extent, bin);
 	bins->head[bin] = unit + 1;
-	if (unit + units < units_of(extent))
-		tmem_fetch_or_full(&tmem_block(extent, unit + units)->tag, TAG_PREV_FREE);
+}
+
+/* The block at @unit, if there is one, is told that there is a free one before it. */
+static void tell_locked(const struct extent *extent, uint32_t unit)
+{
+	if (unit < units_of(extent))
+		tmem_fetch_or_full(&tmem_block(extent, unit)->tag, TAG_PREV_FREE);
 }
 
 static void remove_locked(struct heap *heap, struct extent *extent, uint32_t unit, uint32_t units)
@@ -243,7 +251,9 @@ void tmem_pack_free_locked(struct heap *heap, struct extent *extent, uint32_t un
 
 	if (unit + units < units_of(extent)) {
 		next = tmem_block(extent, unit + units);
-		if (!(tmem_load(&next->tag) & TAG_USED)) {
+		if (tmem_load(&next->tag) & TAG_USED) {
+			tell_locked(extent, unit + units);
+		} else {
 			before = next->tag & TAG_UNITS;
 			remove_locked(heap, extent, unit + units, before);
 			units += before;
@@ -282,8 +292,10 @@ void tmem_pack_rebuild_locked(struct heap *heap, struct extent *extent)
 			continue;
 		}
 		units = tmem_units(tag & TAG_LENGTH);
-		if (run)
+		if (run) {
 			insert_locked(heap, extent, start, run);
+			tell_locked(extent, unit);
+		}
 		run = 0;
 	}
 	if (run)

@@ -213,20 +213,19 @@ struct extent {
 	struct tally tally[TMEM_POOLS_PER_CLIENT];
 } __attribute__((aligned(TMEM_LINE)));
 
-/*
- * All lines of a block of @length bytes, but the first. A codec waits for each
- * line that it reads, so those of a compressed one go as near as can be.
- */
+/* Where the line begins that @data lies in. */
+static inline const unsigned char *tmem_line_of(const unsigned char *data)
+{
+	return data - (uintptr_t)data % TMEM_LINE;
+}
+
+/* All lines of @length bytes at @data but the first. */
 static inline void tmem_prefetch_block(const unsigned char *data, uint32_t length)
 {
-	uint32_t i;
+	const unsigned char *line, *end = data + length;
 
-	if (length >= TMEM_PAGE_SIZE)
-		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
-			tmem_prefetch_far(data + i);
-	else
-		for (i = TMEM_LINE; i < length; i += TMEM_LINE)
-			tmem_prefetch(data + i);
+	for (line = tmem_line_of(data) + TMEM_LINE; line < end; line += TMEM_LINE)
+		tmem_prefetch(line);
 }
 
 /* Which list of vacating ones an extent would be in, and which of the heap's sums. */
