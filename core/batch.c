@@ -2,8 +2,8 @@
 /*
  * Many operations in one call, in the order in which they stand. While some
  * are carried out, what leads to the next ones' pages is on its way from
- * memory: a page is behind a bucket, an object, a slot and a header, each of
- * which says where the next one is. A single call waits for all four.
+ * memory: a page is behind a bucket, an object or two, a slot and a header,
+ * each of which says where the next one is. A single call waits for all.
  *
  *	operation  i+16      i+14      i+12     i+10    i+4 .. i+7   i+3
  *	           bucket -> object -> child -> slot -> header    -> page -> now
@@ -139,8 +139,11 @@ static void to_header(const struct tmem_engine *engine, const struct tmem_op *op
 
 static void to_page(struct batch *batch, const struct ahead *ahead)
 {
+	batch->line = batch->end = NULL;
+	if (!ahead->data)
+		return;
 	batch->line = tmem_line_of(ahead->data);
-	batch->end = ahead->data + (ahead->data ? ahead->length : 0);
+	batch->end = ahead->data + ahead->length;
 }
 
 static inline void ask_for_lines(struct batch *batch)
