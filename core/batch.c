@@ -37,7 +37,7 @@ struct batch {
 	struct tmem_worker *worker;
 	struct tmem_op *ops;
 	uint32_t count;
-	/* The lines that are still to be asked for of the page that is got TO_PAGE later. */
+	/* Lines still to be asked for, from one to before the other, of the page got TO_PAGE later. */
 	const unsigned char *line;
 	const unsigned char *end;
 	struct row row; /* of puts, that is being copied */
@@ -107,7 +107,7 @@ static void to_slot(struct tmem_worker *worker, struct ahead *ahead)
 		tmem_prefetch_write(ahead->sought.slot);
 }
 
-/* And to a page's first line, so that its address is translated. */
+/* And to the page's first line, so that its address is translated. */
 static void to_header(const struct tmem_engine *engine, const struct tmem_op *op,
 		      struct ahead *ahead)
 {
@@ -142,7 +142,7 @@ static void to_page(struct batch *batch, const struct ahead *ahead)
 	batch->line = batch->end = NULL;
 	if (!ahead->data)
 		return;
-	batch->line = tmem_line_of(ahead->data);
+	batch->line = tmem_line_of(ahead->data) + TMEM_LINE;
 	batch->end = ahead->data + ahead->length;
 }
 
@@ -250,6 +250,7 @@ void tmem_batch(struct tmem_client *client, struct tmem_worker *worker, struct t
 	}
 	for (turn = 0; turn < count + TO_BUCKET; turn++) {
 		i = turn - TO_BUCKET;
+		/* First of all: carry_out() has a lock to take, which waits for translations. */
 		if (i % GROUP == 0)
 			for (j = i + GROUP; j != i + 2 * GROUP; j++)
 				if (j < count)

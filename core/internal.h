@@ -566,15 +566,18 @@ uint32_t tmem_take_group(struct tmem_worker *worker, struct pool *pool, const st
 int tmem_evict_one(struct tmem_worker *worker, struct heap *heap, enum drop_cause cause);
 
 /* put.c */
-#define TMEM_RUN 16u /* puts, at most */
+#define TMEM_RUN 16u /* puts in a row, at most */
 
-/* Puts of a batch that share one wait for their stores; their slots are held. */
+/*
+ * Puts of a batch that share one wait for their stores. It is the batch's own;
+ * the worker holds the extent while there is a row.
+ */
 struct row {
 	uint32_t first;	 /* of the batch's operations */
 	uint32_t taken;	 /* slots; 0: there is no row */
-	uint32_t copied; /* pages that lie in them */
+	uint32_t copied; /* pages that lie in them, the first ones */
 	struct extent *extent;
-	uint64_t place[TMEM_RUN];
+	uint64_t place[TMEM_RUN]; /* of the slots, all in the extent */
 };
 
 void tmem_row_begin(struct tmem_client *client, struct tmem_worker *worker,

@@ -87,8 +87,8 @@ void tmem_stock_prefetch(const struct tmem_worker *worker)
 }
 
 /*
- * Takes slots next to the one at @place, which was just taken for @pool and
- * is of a page extent. Whether it did. The heap is locked.
+ * Takes all free slots of the 64 that the one at @place is of, which was just
+ * taken for @pool and is of a page extent. Whether it did. The heap is locked.
  */
 int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64_t place,
 			   uint32_t pool)
@@ -96,7 +96,6 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
 	struct stock *stock = &worker->seat->stock;
 	uint64_t slot, most = heap->live_most;
-	uint32_t i;
 
 	if (stock->slots || !seize(stock))
 		return 0;
@@ -104,7 +103,7 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 	stock->pool = pool;
 	tmem_store(&stock->extent, extent->number);
 	stock->word = tmem_place_unit(place) / TMEM_PAGE_UNITS / 64;
-	for (i = 0; i < TMEM_STOCK && tmem_order_room_locked(heap); i++) {
+	while (tmem_order_room_locked(heap)) {
 		place = tmem_heap_slot_locked(heap, extent, stock->word);
 		if (!place)
 			break;

@@ -45,7 +45,10 @@ static void set_red(struct object *object, int red)
 	tmem_store(&object->left, (object->left & ~TREE_RED) | (red ? TREE_RED : 0));
 }
 
-/* One step down from object @number; 0: it is @id's, or there is none. For prefetching. */
+/*
+ * One step down from object @number, which exists; 0: it is @id's, or there is
+ * none. For prefetching: without the lock it may be any number.
+ */
 uint32_t tmem_tree_towards(const struct slab *objects, uint32_t number,
 			   const struct tmem_object_id *id)
 {

@@ -46,8 +46,6 @@ struct pending {
 };
 
 /* Slots of 64 next to each other that a worker has in hand: its own, but for who has the claim. */
-#define TMEM_STOCK 64u /* taken at once, at most */
-
 struct stock {
 	uint32_t busy; /* 1 while somebody takes, fills or gives back */
 	uint32_t pool;
