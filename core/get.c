@@ -34,11 +34,11 @@ int tmem_hold(uint32_t *hold, struct extent *extent)
 	return 0;
 }
 
-/* The block that @value leads to, and what is written when it is freed. */
-static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
+/* The block that @value leads to, and what is written if it @is_freed. */
+static inline void prefetch(const struct tmem_engine *engine, uint64_t value, int is_freed)
 {
 	struct extent *extent = tmem_extent_near(engine, value);
-	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), length = SLOT_LENGTH(value);
+	uint32_t unit = tmem_place_unit(SLOT_PLACE(value)), slot = unit / TMEM_PAGE_UNITS, i;
 	const unsigned char *data;
 	struct block *headers;
 
@@ -47,12 +47,17 @@ static inline void prefetch(const struct tmem_engine *engine, uint64_t value)
 	data = tmem_load(&extent->base) + (size_t)unit * TMEM_UNIT;
 	headers = tmem_load(&extent->headers);
 	tmem_prefetch(data);
-	if (headers) {
-		tmem_prefetch_write(&headers[unit / TMEM_PAGE_UNITS]);
-		tmem_prefetch_write(&extent->room[unit / TMEM_PAGE_UNITS / 64]);
+	if (!headers) {
+		tmem_prefetch_block(data, SLOT_LENGTH(value) + TMEM_UNIT);
+		return;
+	}
+	tmem_prefetch_write(&headers[slot]);
+	for (i = TMEM_LINE; i < LEAD; i += TMEM_LINE)
+		tmem_prefetch(data + i);
+	if (is_freed) {
+		tmem_prefetch_write(&extent->room[slot / 64]);
 		tmem_prefetch_write(&extent->tally[0]);
 	}
-	tmem_prefetch_block(data, headers ? LEAD : length + TMEM_UNIT);
 }
 
 static int is_named(const struct block *block, uint32_t object, uint32_t index)
@@ -111,6 +116,12 @@ static void note_use(struct tmem_engine *engine, const struct heap *heap, struct
 			   SLOT_PLACE(value));
 }
 
+/* Whether a page of the pool is gone once it was got. */
+static inline int is_exclusive(const struct pool *pool)
+{
+	return !(pool->flags & (TMEM_POOL_PERSISTENT | TMEM_POOL_SHARED));
+}
+
 static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 						     const struct access *access,
 						     struct sought *sought, void *page)
@@ -124,16 +135,16 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 	struct block *block;
 	struct heap *heap;
 	uint64_t value = 0;
-	uint32_t unit, flags, generation;
+	uint32_t unit, generation;
 	tmem_word *slot;
-	int exclusive, held, named, taken, err;
+	int exclusive, held, taken, err;
 
-	tmem_pending_make_room(&worker->seat->pending);
 	counters = tmem_counters(access->pool, worker);
 	tmem_count(counters, gets, 1);
-	flags = access->pool->flags;
-	exclusive = !(flags & (TMEM_POOL_PERSISTENT | TMEM_POOL_SHARED));
-	held = !(flags & TMEM_POOL_PERSISTENT);
+	exclusive = is_exclusive(access->pool);
+	held = !(access->pool->flags & TMEM_POOL_PERSISTENT);
+	if (exclusive)
+		tmem_pending_make_room(&worker->seat->pending);
 
 	lock = tmem_shard(engine, key);
 	tmem_lock(lock);
@@ -152,7 +163,6 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 	heap = tmem_load(&extent->heap);
 	block = tmem_block(extent, unit);
 	worker->touched++;
-	named = is_named(block, sought->object, key->index);
 	generation = tmem_load(&extent->generation);
 	if (exclusive) {
 		tmem_store(slot, (uint64_t)0);
@@ -165,8 +175,10 @@ static inline __attribute__((always_inline)) int get(struct tmem_worker *worker,
 	tmem_unlock(lock);
 	tmem_spares_settle(worker, home);
 	tmem_count(counters, gets_hit, 1);
-	tmem_pending_prepare(worker, heap, value, tmem_pool_place(home), generation);
-	if (tmem_likely(named)) {
+	if (exclusive)
+		tmem_pending_prepare(worker, heap, value, tmem_pool_place(home), generation);
+	/* Taken out, or pinned: its header stays, and need not be waited for under the lock. */
+	if (tmem_likely(is_named(block, sought->object, key->index))) {
 		err = fetch(worker, key, extent, unit, value, page, &taken);
 	} else {
 		taken = is_taken(extent, unit, value);
@@ -220,7 +232,7 @@ int tmem_get(struct tmem_client *client, struct tmem_worker *worker,
 		return err;
 	tmem_slot_seek(worker, access.home, &access.key, &sought);
 	value = sought.slot ? tmem_load(sought.slot) : 0;
-	prefetch(worker->engine, value);
+	prefetch(worker->engine, value, is_exclusive(access.pool));
 	return get(worker, &access, &sought, page);
 }
 

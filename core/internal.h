@@ -466,8 +466,24 @@ static inline int tmem_object_is(const struct object *object, const struct tmem_
 		 (tmem_load(&object->id.word[2]) ^ id->word[2]));
 }
 
-uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
-			uint32_t *touched);
+uint32_t tmem_tree_below(const struct slab *objects, uint32_t number,
+			 const struct tmem_object_id *id, uint32_t *touched);
+
+/*
+ * The object's number, or 0. Safe without the lock; then it may be wrong.
+ * Mostly it is the bucket's only one: @root.
+ */
+static inline uint32_t tmem_tree_find(const struct slab *objects, uint32_t root,
+				      const struct tmem_object_id *id, uint32_t *touched)
+{
+	if (!root || root >= tmem_load_acquire(&objects->issued))
+		return 0;
+	(*touched)++;
+	if (tmem_likely(tmem_object_is(tmem_object_at(objects, root), id)))
+		return root;
+	return tmem_tree_below(objects, root, id, touched);
+}
+
 uint32_t tmem_tree_towards(const struct slab *objects, uint32_t number,
 			   const struct tmem_object_id *id);
 uint32_t tmem_tree_above(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
@@ -491,7 +507,7 @@ void tmem_directory_prefetch(const struct pool *pool, uint64_t hash);
 void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const struct key *key,
 		    struct sought *sought);
 void tmem_group_prefetch(const struct tmem_engine *engine, const struct object *object);
-tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
+void tmem_slot_seek_again(struct tmem_worker *worker, const struct pool *pool,
 			  const struct key *key, struct sought *sought);
 tmem_word *tmem_slot_in(struct tmem_engine *engine, const struct key *key, uint32_t number,
 			struct slab *objects, uint32_t *touched);
@@ -508,6 +524,20 @@ uint32_t tmem_group_next_locked(const struct tmem_engine *engine, const struct o
 uint32_t tmem_node_make_locked(struct tmem_worker *worker, struct pool *pool);
 void tmem_index_grown(struct pool *pool, uint64_t bytes);
 void tmem_index_shrunk(struct pool *pool, uint64_t bytes);
+
+/*
+ * The handle's slot, with sought->object its object, or NULL: no such group.
+ * The shard is locked; @sought is from a tmem_slot_seek() before that.
+ */
+static inline tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
+					const struct key *key, struct sought *sought)
+{
+	const struct stripe *stripe = &worker->engine->stripe[key->hash % TMEM_STRIPES];
+
+	if (tmem_unlikely(tmem_stripe_moved(stripe, sought->sequence)))
+		tmem_slot_seek_again(worker, pool, key, sought);
+	return sought->slot;
+}
 
 /* Page @i of a group whose slots tmem_group_slots() found; NULL: it has none from there on. */
 static inline tmem_word *tmem_group_slot(tmem_word *const *slots, uint32_t count, uint32_t i)

@@ -101,23 +101,6 @@ void tmem_group_prefetch(const struct tmem_engine *engine, const struct object *
 		tmem_prefetch_write(slot + i);
 }
 
-/* Mostly the bucket's only object; else a way down its tree. */
-static inline uint32_t find_in_bucket(struct tmem_worker *worker, const struct pool *pool,
-				      const struct key *key)
-{
-	uint32_t root = tmem_load(tmem_directory_bucket(pool, key->hash));
-	const struct object *object;
-
-	if (!root || root >= tmem_load_acquire(&pool->objects->issued))
-		return 0;
-	object = tmem_object_at(pool->objects, root);
-	if (tmem_likely(tmem_object_is(object, &key->id))) {
-		worker->touched++;
-		return root;
-	}
-	return tmem_tree_find(pool->objects, root, &key->id, &worker->touched);
-}
-
 /*
  * Looks for the handle's slot without its shard's lock, so that the way there
  * is walked while what came before is still being copied. Reads all that leads
@@ -132,25 +115,24 @@ void tmem_slot_seek(struct tmem_worker *worker, const struct pool *pool, const s
 
 	sought->sequence = tmem_stripe_begin(&engine->stripe[key->hash % TMEM_STRIPES]);
 	sought->slot = NULL;
-	sought->object = find_in_bucket(worker, pool, key);
+	sought->object =
+		tmem_tree_find(pool->objects, tmem_load(tmem_directory_bucket(pool, key->hash)),
+			       &key->id, &worker->touched);
 	object = sought->object ? tmem_object_at(pool->objects, sought->object) : NULL;
 	/* A pool that was destroyed since the key was made has nothing for it. */
 	if (object && tmem_load(&object->pool) == key->pool)
 		sought->slot = walk(engine, object, key->index, &worker->touched);
 }
 
-/*
- * The handle's slot, with sought->object its object, or NULL: no such group.
- * The shard is locked; @sought is from a tmem_slot_seek() before that.
- */
-tmem_word *tmem_slot_find(struct tmem_worker *worker, const struct pool *pool,
+/* As tmem_slot_seek(), until the stripe did not move meanwhile. */
+void tmem_slot_seek_again(struct tmem_worker *worker, const struct pool *pool,
 			  const struct key *key, struct sought *sought)
 {
 	const struct stripe *stripe = &worker->engine->stripe[key->hash % TMEM_STRIPES];
 
-	while (tmem_unlikely(tmem_stripe_moved(stripe, sought->sequence)))
+	do
 		tmem_slot_seek(worker, pool, key, sought);
-	return sought->slot;
+	while (tmem_stripe_moved(stripe, sought->sequence));
 }
 
 /* The slot of key->index in object @number, alive or dead, if that is its object. */

@@ -158,6 +158,14 @@ static void settle(struct tmem_worker *worker, const struct access *access, uint
 		worker->touched += tmem_order_compact(heap, ORDER_LOOKS * puts);
 }
 
+/* The way to the slot, which is on its way itself before a lock has to wait for it. */
+static void seek(struct tmem_worker *worker, const struct access *access, struct sought *sought)
+{
+	tmem_slot_seek(worker, access->home, &access->key, sought);
+	if (sought->slot)
+		tmem_prefetch_write(sought->slot);
+}
+
 static int put(struct tmem_client *client, struct tmem_worker *worker, struct access *access,
 	       const void *page)
 {
@@ -180,16 +188,13 @@ static int put(struct tmem_client *client, struct tmem_worker *worker, struct ac
 	}
 	/* The way to the slot is gone while the codec works; it is not waited for. */
 	early = tmem_codec_of(access->pool) != TMEM_CODEC_RAW;
-	if (early) {
-		tmem_slot_seek(worker, home, &access->key, &sought);
-		if (sought.slot)
-			tmem_prefetch_write(sought.slot);
-	}
+	if (early)
+		seek(worker, access, &sought);
 	err = stage(worker, access, page, &reserve, &slot);
 	if (tmem_unlikely(err))
 		return err;
 	if (!early)
-		tmem_slot_seek(worker, home, &access->key, &sought);
+		seek(worker, access, &sought);
 	err = publish(client, worker, access, &sought, reserve.block, slot);
 	if (tmem_unlikely(err))
 		tmem_heap_free(access->heap, slot, tmem_pool_place(home),

@@ -57,27 +57,26 @@ uint32_t tmem_tree_towards(const struct slab *objects, uint32_t number,
 	return tmem_object_is(object, id) ? 0 : link_of(object, order_of(id, object) > 0);
 }
 
-/* The object's number, or 0. Safe without the lock; then it may be wrong. */
-uint32_t tmem_tree_find(const struct slab *objects, uint32_t root, const struct tmem_object_id *id,
-			uint32_t *touched)
+/* As tmem_tree_find(), below object @number, which exists. */
+uint32_t tmem_tree_below(const struct slab *objects, uint32_t number,
+			 const struct tmem_object_id *id, uint32_t *touched)
 {
-	uint32_t number = root, issued = tmem_load(&objects->issued), steps, left, right;
-	const struct object *object;
+	uint32_t issued = tmem_load(&objects->issued), steps = 0, left, right;
+	const struct object *object = tmem_object_at(objects, number);
 
-	/* Numbers from 1 to issued - 1 exist. */
-	for (steps = 0; number - 1 < issued - 1 && steps < DEPTH; steps++) {
-		object = tmem_object_at(objects, number);
-		if (tmem_object_is(object, id)) {
-			*touched += steps + 1;
-			return number;
-		}
+	do {
 		/* Which way is anybody's guess: both are read, so that there is no branch. */
 		left = link_of(object, 0);
 		right = link_of(object, 1);
 		number = order_of(id, object) < 0 ? left : right;
-	}
+		/* Numbers from 1 to issued - 1 exist. */
+		if (number - 1 >= issued - 1)
+			number = 0;
+		object = tmem_object_at(objects, number);
+		steps++;
+	} while (number && steps < DEPTH && !tmem_object_is(object, id));
 	*touched += steps;
-	return 0;
+	return steps < DEPTH ? number : 0;
 }
 
 /* The object with the smallest id above @id (@id NULL: of all), or 0. Locked. */
