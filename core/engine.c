@@ -289,10 +289,8 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 	worker->touched = 0;
 	if (!tmem_cas(&engine->stepper, &idle, 1u))
 		return 0;
-	/* Who puts meanwhile would miss what is taken out of his hand again and again. */
-	if (!engine->vacating)
-		tmem_settle_all(engine);
-	engine->vacating = 0;
+	tmem_pending_settle_all(engine);
+	tmem_stock_give_back_idle(engine);
 	/* Clients join in front and leave only by this worker, so the list can be walked. */
 	for (client = first_client(engine); client && done < budget; client = next) {
 		next = client->next;
@@ -300,7 +298,7 @@ uint32_t tmem_engine_step(struct tmem_engine *engine, struct tmem_worker *worker
 		done += tmem_sweep_client(client, worker, budget - done);
 		for (heap = &client->heap[0]; heap && done < budget;
 		     heap = tmem_load_acquire(&heap->next))
-			done += (tmem_order_compact(heap, 64 * (budget - done)) + 63) / 64;
+			done += (tmem_order_compact_step(heap, 64 * (budget - done)) + 63) / 64;
 		done += vacate(client, worker, budget - done, done == before);
 		done += lend(client, worker, budget - done);
 		if (done < budget && bury_client(client))

@@ -214,7 +214,6 @@ struct tmem_engine {
 	tmem_word was_lent;	 /* bytes of extents that were lent since the host gave them */
 	uint32_t lends;		 /* extents are lent to the host */
 	uint32_t stepper;	 /* 1 while one worker does background work */
-	uint32_t vacating;	 /* owned by it: some heap moved pages in the last step */
 	tmem_word hot[TMEM_HOT]; /* places of dense pages that were got; 0: none */
 	uint32_t hot_next;
 	uint32_t
@@ -450,6 +449,7 @@ int tmem_order_take(struct heap *heap, uint64_t *place, struct block *block, uin
 uint64_t tmem_order_oldest(struct heap *heap);
 uint32_t tmem_order_droppable(struct heap *heap, uint32_t *birth);
 uint32_t tmem_order_compact(struct heap *heap, uint32_t budget);
+uint32_t tmem_order_compact_step(struct heap *heap, uint32_t budget);
 void tmem_order_settle(struct heap *heap);
 uint64_t tmem_order_cold(struct heap *heap, uint32_t dense, uint32_t *looks);
 int tmem_order_replace_locked(struct heap *heap, enum order_walk_name which, uint64_t old,

@@ -13,6 +13,8 @@
 #include "internal.h"
 
 #define LOOKS	    64u	 /* entries that one call looks at */
+#define PIECE	    8u	 /* or background compaction, before it steps aside for so long: */
+#define ASIDE	    32u	 /* relaxed turns, some 500 ns: who waited has had the lock by then */
 #define DROP_LOOKS  256u /* or a drop, of which it is one in so many pages of an extent: */
 #define STRIDE_PART 2u
 
@@ -466,6 +468,20 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 	tmem_unlock(&heap->lock);
 	if (discarded)
 		give_discarded(heap);
+	return looks;
+}
+
+/* The same in the background: others have the heap's lock in between, who puts first of all. */
+uint32_t tmem_order_compact_step(struct heap *heap, uint32_t budget)
+{
+	uint32_t looks = 0, more, i;
+
+	while ((more = tmem_order_compact(heap, tmem_min32(budget - looks, PIECE)))) {
+		looks += more;
+		/* Whoever unlocks and locks at once has the lock's line, and leaves the rest waiting. */
+		for (i = 0; i < ASIDE; i++)
+			tmem_cpu_relax();
+	}
 	return looks;
 }
 

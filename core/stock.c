@@ -202,6 +202,25 @@ void tmem_stock_give_back_all(struct tmem_engine *engine)
 }
 
 /*
+ * Background: what a worker has in hand and took nothing of since the last call
+ * is free again; who puts would miss it. One caller at a time, no lock held.
+ */
+void tmem_stock_give_back_idle(struct tmem_engine *engine)
+{
+	struct stock *stock;
+	uint64_t slots;
+	uint32_t i;
+
+	for (i = 0; i < engine->worker_limit; i++) {
+		stock = &engine->seat[i].stock;
+		slots = tmem_load(&stock->slots);
+		if (slots && slots == stock->seen)
+			give_back(engine, stock);
+		stock->seen = slots;
+	}
+}
+
+/*
  * Nothing that any worker has left, or in hand, is missing from a figure
  * afterwards. Not inlined: those who look at everything have little stack left.
  */

@@ -314,7 +314,6 @@ static int rehouse_some(struct heap *heap, struct tmem_worker *worker)
 	uint32_t count = find_tenants(heap, places), i;
 	int moved = 0, result;
 
-	worker->engine->vacating |= count != 0;
 	for (i = 0; i < count; i++) {
 		result = rehouse(heap, worker, places[i]);
 		if (result < 0)

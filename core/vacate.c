@@ -399,7 +399,6 @@ static void move_some(struct heap *heap, struct tmem_worker *worker)
 		if (used)
 			move_page(worker, &mover);
 	}
-	worker->engine->vacating = 1;
 	tmem_lock(&heap->lock);
 	used = heap->vacating[0] || heap->vacating[1];
 	tmem_unlock(&heap->lock);

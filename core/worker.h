@@ -53,6 +53,7 @@ struct stock {
 	uint32_t word; /* of the extent's room */
 	tmem_word slots;
 	struct heap *heap; /* while there are slots */
+	uint64_t seen;	   /* owned by who steps: the slots in the step before */
 } __attribute__((aligned(TMEM_LINE)));
 
 /*
@@ -144,6 +145,7 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 void tmem_stock_prefetch(const struct tmem_worker *worker);
 void tmem_stock_forget_locked(struct heap *heap, struct extent *extent);
 int tmem_stock_is_of(struct tmem_engine *engine, uint32_t number);
+void tmem_stock_give_back_idle(struct tmem_engine *engine);
 void tmem_stock_give_back_all(struct tmem_engine *engine);
 
 #endif

@@ -127,6 +127,37 @@ static void run(struct heap *heap, struct tmem_worker *worker, int kind)
 	printf("ok    kind %d: %.3f of the extents' bytes are payload\n", kind, use);
 }
 
+static uint64_t hand(const struct tmem_worker *worker)
+{
+	return worker->seat->stock.slots;
+}
+
+/* What a worker has in hand stays there while it takes of it, and no longer. */
+static void keeps_what_is_used(struct tmem_engine *engine, struct heap *heap,
+			       struct tmem_worker *worker)
+{
+	uint64_t had;
+	uint32_t count = 0, i;
+
+	while (!hand(worker) && count < BLOCKS)
+		keep(heap, worker, &kept[count++], TMEM_PAGE_SIZE, 1);
+	for (i = 0; i < 10; i++) {
+		had = hand(worker);
+		MUST(had != 0);
+		MUST(tmem_engine_step(engine, worker, 1) <= 1);
+		MUST_EQ(hand(worker), had);
+		keep(heap, worker, &kept[count++], TMEM_PAGE_SIZE, i);
+	}
+	MUST(tmem_engine_step(engine, worker, 1) <= 1);
+	MUST(hand(worker) != 0);
+	MUST(tmem_engine_step(engine, worker, 1) <= 1);
+	MUST_EQ(hand(worker), 0);
+	MUST_EQ(heap->live, count);
+	while (count)
+		let_go(heap, &kept[--count]);
+	printf("ok    a step leaves what is used in hand, and takes what is not\n");
+}
+
 int main(void)
 {
 	void *host = glue_create(64u << 20);
@@ -151,9 +182,12 @@ int main(void)
 			;
 		MUST_EQ(tmem_engine_check(engine, NULL), 0);
 	}
+	MUST_EQ(tmem_client_create(engine, worker, &client_config, &client), 0);
+	keeps_what_is_used(engine, &client->heap[0], worker);
+	tmem_client_destroy(client, worker);
 	tmem_worker_destroy(worker);
 	tmem_engine_destroy(engine);
 	MUST(glue_destroy(host) == NULL);
-	printf("heap: 4 passed, 0 failed\n");
+	printf("heap: 5 passed, 0 failed\n");
 	return 0;
 }
