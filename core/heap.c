@@ -152,27 +152,18 @@ static void add_empty_locked(struct heap *heap, struct extent *extent)
 
 /* ---- blocks ---- */
 
-/* A slot of 64 of a page extent's, not yet tagged; 0: none of them is free. */
-uint64_t tmem_heap_slot_locked(struct heap *heap, struct extent *extent, uint32_t word)
+/* The last free slot of an extent to fill is taken. */
+static void fill_up_locked(struct heap *heap, struct extent *extent)
 {
-	uint32_t slot;
-
-	if (!extent->room[word])
-		return 0;
-	slot = word * 64 + tmem_lowest(extent->room[word]);
-	extent->room[word] &= extent->room[word] - 1;
-	if (free_slots(extent) == 1) {
-		tmem_extent_unlink(heap->client->engine, &heap->pages, extent);
-		link_full_locked(heap, extent);
-	}
-	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
+	tmem_extent_unlink(heap->client->engine, &heap->pages, extent);
+	link_full_locked(heap, extent);
 }
 
 /* A place in room that is there in extents of @form, not yet tagged; 0: there is none. */
 uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length)
 {
 	struct extent *extent;
-	uint32_t word = 0;
+	uint32_t word = 0, slot;
 
 	if (form)
 		return tmem_pack_alloc_locked(heap, tmem_units(length));
@@ -181,7 +172,11 @@ uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length
 	extent = tmem_extent(heap->client->engine, heap->pages);
 	while (!extent->room[word])
 		word++;
-	return tmem_heap_slot_locked(heap, extent, word);
+	slot = word * 64 + tmem_lowest(extent->room[word]);
+	extent->room[word] &= extent->room[word] - 1;
+	if (free_slots(extent) == 1)
+		fill_up_locked(heap, extent);
+	return tmem_place(extent, slot * TMEM_PAGE_UNITS);
 }
 
 /* What is being emptied serves puts again; a persistent heap has room enough without (surplus.c). */
@@ -229,12 +224,13 @@ uint64_t tmem_heap_alloc_locked(struct heap *heap, uint32_t length)
 	return place;
 }
 
-static void tally_slot_locked(struct heap *heap, struct extent *extent, uint32_t pool, int sign)
+/* So many more, or less. */
+static void tally_slots_locked(struct heap *heap, struct extent *extent, uint32_t pool, int slots)
 {
-	extent->tally[pool].pages += (uint32_t)sign;
-	extent->live += (uint32_t)sign;
-	heap->total[pool].slots += (uint64_t)(int64_t)sign;
-	tmem_bump(&heap->live, (uint64_t)(int64_t)sign);
+	extent->tally[pool].pages += (uint32_t)slots;
+	extent->live += (uint32_t)slots;
+	heap->total[pool].slots += (uint64_t)(int64_t)slots;
+	tmem_bump(&heap->live, (uint64_t)(int64_t)slots);
 }
 
 static void tally_packed_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
@@ -266,7 +262,7 @@ static void tally_packed_locked(struct heap *heap, struct extent *extent, uint32
 static void tally_locked(struct heap *heap, struct extent *extent, uint32_t tag, int sign)
 {
 	if (extent->headers)
-		tally_slot_locked(heap, extent, TAG_POOL(tag), sign);
+		tally_slots_locked(heap, extent, TAG_POOL(tag), sign);
 	else
 		tally_packed_locked(heap, extent, tag, sign);
 }
@@ -288,6 +284,40 @@ void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, ui
 	tally_locked(heap, extent, tag, 1);
 	if (heap->live > heap->live_most)
 		heap->live_most = heap->live;
+}
+
+/*
+ * All free slots of one of @extent's words, as far as put order has room for
+ * them, become blocks for raw pages of @pool's. Which ones; 0: none is free.
+ * In heap->live_most they count once they are pages.
+ */
+uint64_t tmem_heap_word_locked(struct heap *heap, struct extent *extent, uint32_t word,
+			       uint32_t pool)
+{
+	uint32_t tag = TAG_USED | TAG_OF(TMEM_PAGE_SIZE, TMEM_CODEC_RAW, pool), slot, count = 0;
+	uint64_t room = extent->room[word], taken;
+	struct block *block;
+
+	for (; room && tmem_order_room_locked(heap); room &= room - 1) {
+		slot = word * 64 + tmem_lowest(room);
+		block = &extent->headers[slot];
+		tmem_bump(&heap->clock, 1u);
+		tmem_store(&block->object, 0u);
+		tmem_store(&block->time, heap->clock);
+		tmem_store(&block->tag, tag);
+		tmem_order_append_locked(heap, tmem_place(extent, slot * TMEM_PAGE_UNITS),
+					 heap->clock);
+		count++;
+	}
+	if (!count)
+		return 0;
+	taken = extent->room[word] ^ room;
+	extent->room[word] = room;
+	tally_slots_locked(heap, extent, pool, (int)count);
+	if (!free_slots(extent)) {
+		fill_up_locked(heap, extent);
+	}
+	return taken;
 }
 
 /* The block at @place is none any more, as far as figures say; its extent is being dropped. */

@@ -95,7 +95,6 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 {
 	struct extent *extent = tmem_extent(worker->engine, tmem_place_extent(place));
 	struct stock *stock = &worker->seat->stock;
-	uint64_t slot, most = heap->live_most;
 
 	if (stock->slots || !seize(stock))
 		return 0;
@@ -103,18 +102,7 @@ int tmem_stock_fill_locked(struct tmem_worker *worker, struct heap *heap, uint64
 	stock->pool = pool;
 	tmem_store(&stock->extent, extent->number);
 	stock->word = tmem_place_unit(place) / TMEM_PAGE_UNITS / 64;
-	while (tmem_order_room_locked(heap)) {
-		place = tmem_heap_slot_locked(heap, extent, stock->word);
-		if (!place)
-			break;
-		tmem_bump(&heap->clock, 1u);
-		tmem_heap_tag_locked(heap, place, TMEM_PAGE_SIZE, TMEM_CODEC_RAW, pool);
-		tmem_order_append_locked(heap, place, heap->clock);
-		slot = tmem_place_unit(place) / TMEM_PAGE_UNITS % 64;
-		tmem_store(&stock->slots, stock->slots | 1ull << slot);
-	}
-	/* They count as pages once they are, in the next look at how many there were at most. */
-	heap->live_most = most;
+	tmem_store(&stock->slots, tmem_heap_word_locked(heap, extent, stock->word, pool));
 	let_go(stock);
 	return 1;
 }
