@@ -314,9 +314,8 @@ uint64_t tmem_heap_word_locked(struct heap *heap, struct extent *extent, uint32_
 	taken = extent->room[word] ^ room;
 	extent->room[word] = room;
 	tally_slots_locked(heap, extent, pool, (int)count);
-	if (!free_slots(extent)) {
+	if (!free_slots(extent))
 		fill_up_locked(heap, extent);
-	}
 	return taken;
 }
 

@@ -364,6 +364,8 @@ void tmem_heap_free(struct heap *heap, uint64_t slot, uint32_t pool, uint32_t ge
 struct extent *tmem_heap_free_locked(struct heap *heap, uint64_t slot, uint32_t pool,
 				     uint32_t generation);
 uint64_t tmem_heap_hole_locked(struct heap *heap, uint32_t form, uint32_t length);
+uint64_t tmem_heap_word_locked(struct heap *heap, struct extent *extent, uint32_t word,
+			       uint32_t pool);
 void tmem_heap_untally_locked(struct heap *heap, uint64_t place);
 void tmem_heap_unpin(struct heap *heap, struct extent *extent, struct block *block, uint64_t place);
 void tmem_heap_destroy(struct heap *heap);
@@ -374,9 +376,6 @@ int tmem_heap_reserve_aside(struct heap *heap, struct tmem_worker *worker, uint3
 			    uint32_t codec, uint32_t pool, int apart, struct reserve *reserve);
 void tmem_heap_tag_locked(struct heap *heap, uint64_t place, uint32_t length, uint32_t codec,
 			  uint32_t pool);
-
-uint64_t tmem_heap_word_locked(struct heap *heap, struct extent *extent, uint32_t word,
-			       uint32_t pool);
 
 void tmem_heap_unlist_locked(struct heap *heap, struct extent *extent);
 void tmem_heap_relist_locked(struct heap *heap, struct extent *extent);

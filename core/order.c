@@ -15,6 +15,7 @@
 #define LOOKS	    64u	 /* entries that one call looks at */
 #define PIECE	    8u	 /* or background compaction, before it steps aside for so long: */
 #define ASIDE	    32u	 /* relaxed turns, some 500 ns: who waited has had the lock by then */
+#define QUIET	    64u	 /* pieces in which nobody put or freed: nobody waits */
 #define DROP_LOOKS  256u /* or a drop, of which it is one in so many pages of an extent: */
 #define STRIDE_PART 2u
 
@@ -471,15 +472,22 @@ uint32_t tmem_order_compact(struct heap *heap, uint32_t budget)
 	return looks;
 }
 
-/* The same in the background: others have the heap's lock in between, who puts first of all. */
+/*
+ * The same in the background. While pages come or leave, others have the
+ * heap's lock in between: whoever unlocks and locks at once has its line still,
+ * and who waits does not see it free.
+ */
 uint32_t tmem_order_compact_step(struct heap *heap, uint32_t budget)
 {
-	uint32_t looks = 0, more, i;
+	struct order *order = &heap->order;
+	uint32_t looks = 0, quiet = QUIET, more, now, i;
 
 	while ((more = tmem_order_compact(heap, tmem_min32(budget - looks, PIECE)))) {
 		looks += more;
-		/* Whoever unlocks and locks at once has the lock's line, and leaves the rest waiting. */
-		for (i = 0; i < ASIDE; i++)
+		now = tmem_load(&heap->clock) + (uint32_t)tmem_load(&heap->live);
+		quiet = now == order->stepped ? quiet + 1 : 0;
+		order->stepped = now;
+		for (i = 0; i < ASIDE && quiet < QUIET; i++)
 			tmem_cpu_relax();
 	}
 	return looks;

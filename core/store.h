@@ -272,11 +272,12 @@ struct order {
 	uint32_t discarded; /* segments to give back, linked through next */
 	uint32_t segments;  /* in the chain */
 	tmem_word entries;
-	uint32_t passed; /* the heap's clock when the last compaction ended */
-	uint32_t cursor; /* segment that compaction is at; 0: none */
-	uint32_t before; /* the one before it; 0: it is the first */
-	uint32_t read;	 /* entries of it before this one were looked at */
-	uint32_t kept;	 /* and those before this one stay */
+	uint32_t passed;  /* the heap's clock when the last compaction ended */
+	uint32_t cursor;  /* segment that compaction is at; 0: none */
+	uint32_t before;  /* the one before it; 0: it is the first */
+	uint32_t read;	  /* entries of it before this one were looked at */
+	uint32_t kept;	  /* and those before this one stay */
+	uint32_t stepped; /* by who steps: the clock and how many blocks there were, added */
 	struct order_walk walk[ORDER_WALKS];
 };
 
